@@ -1,0 +1,1 @@
+../../profiler/__main__.py

@@ -1,0 +1,1 @@
+"""What the Frames mean: hotspots, steps, who made a kernel, and the report."""

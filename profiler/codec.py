@@ -1,0 +1,149 @@
+"""Frame ↔ JSON: one object, its frame kind under "kind". Absent stays absent; unknown fields and kinds are ignored."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from acceltop.profiler.model import FRAMES, Frame
+
+MAX_LINE = 64 << 20  # bytes of one frame: a longer line is refused before it is parsed
+_KINDS: dict[str, type[Frame]] = {kind.__name__: kind for kind in FRAMES}
+Read = Callable[[Any], Any]
+
+
+class CodecError(ValueError):
+    """The text is not a Frame; the message says why."""
+
+
+def encode(frame: Frame) -> str:
+    """One line of JSON, without the newline."""
+    return json.dumps(to_dict(frame), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def to_dict(frame: Frame) -> dict[str, Any]:
+    """Plain JSON types, "kind" first; what is absent or empty is left out."""
+    return {"kind": type(frame).__name__, **_plain(frame)}
+
+
+def decode(line: str | bytes) -> Frame | None:
+    """The Frame, or None for a kind that this version does not know. Raises CodecError."""
+    if len(line) > MAX_LINE:
+        raise CodecError(f"a frame of {len(line)} bytes: more than {MAX_LINE}")
+    try:
+        return from_dict(json.loads(line))
+    except (ValueError, RecursionError) as error:
+        raise CodecError(str(error)) from None
+
+
+def from_dict(data: object) -> Frame | None:
+    """Inverse of `to_dict`; checks every type. Raises CodecError."""
+    if not isinstance(data, dict):
+        raise CodecError("a frame is a JSON object")
+    kind = _KINDS.get(str(data.get("kind")))
+    if kind is None:
+        return None
+    frame: Frame = _record(kind)(data)
+    return frame
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items() if _known(v)}
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {f: _plain(v) for f, v in ((f, getattr(value, f)) for f in value.__dataclass_fields__) if _said(v)}
+    return value
+
+
+def _known(value: object) -> bool:
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
+
+
+def _said(value: object) -> bool:
+    return _known(value) and value != () and value != {}
+
+
+@cache
+def _record(kind: type) -> Read:
+    hints = get_type_hints(kind)
+    readers = [(f.name, _reader(hints[f.name]), f) for f in fields(kind)]
+    # The empty value of a column or mapping is not written, so it is what an absent one means.
+    empty = {name: _EMPTY[get_origin(hints[name])] for name, _, _ in readers if get_origin(hints[name]) in _EMPTY}
+
+    def read(data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise CodecError(f"{kind.__name__}: expected an object")
+        known = {}
+        for name, reader, spec in readers:
+            if data.get(name) is not None:
+                known[name] = _field(kind, name, reader, data[name])
+            elif spec.default is MISSING and spec.default_factory is MISSING:
+                if name not in empty:
+                    raise CodecError(f"{kind.__name__}: no {name}")
+                known[name] = empty[name]()
+        return kind(**known)
+
+    return read
+
+
+def _field(kind: type, name: str, reader: Read, value: object) -> Any:
+    try:
+        return reader(value)
+    except CodecError:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
+        raise CodecError(f"{kind.__name__}.{name}: {error}") from None
+
+
+_EMPTY: dict[Any, Callable[[], Any]] = {tuple: tuple, Mapping: dict}
+
+
+def _reader(hint: Any) -> Read:
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return _reader(next(arg for arg in args if arg is not NoneType))
+    if origin is tuple:
+        item = _reader(args[0])
+        return lambda value: tuple(map(item, _expect(list, value)))
+    if origin is Mapping:
+        item = _reader(args[1])
+        return lambda value: {k: item(v) for k, v in _expect(dict, value).items()}
+    if hasattr(hint, "__dataclass_fields__"):
+        return _record(hint)
+    return _SCALARS[hint]
+
+
+def _expect(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise CodecError(f"expected {kind.__name__}, found {type(value).__name__}")
+    return value
+
+
+def _int(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"expected int, found {type(value).__name__}")
+    return value
+
+
+def _float(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise TypeError(f"expected float, found {type(value).__name__}")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("not a finite number")
+    return number
+
+
+_SCALARS: dict[Any, Read] = {
+    int: _int,
+    float: _float,
+    str: lambda value: _expect(str, value),
+    bool: lambda value: _expect(bool, value),
+}

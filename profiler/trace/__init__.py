@@ -1,0 +1,1 @@
+"""The native trace (MCAP, JSON payloads): writer, reader, replay."""

@@ -1,0 +1,1 @@
+"""The Textual screens. A view reads a Timeline and nothing else."""
