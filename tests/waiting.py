@@ -1,0 +1,20 @@
+"""Waiting for something to become true, instead of sleeping and hoping."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def wait_for(condition: Callable[[], T], timeout_s: float = 10.0, what: str = "") -> T:
+    """The first truthy value of `condition`; fails the test after `timeout_s`."""
+    end = monotonic() + timeout_s
+    pause = threading.Event()
+    while not (value := condition()):
+        assert monotonic() < end, f"not within {timeout_s} s: {what or condition}"
+        pause.wait(0.02)
+    return value
