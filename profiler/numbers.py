@@ -1,0 +1,155 @@
+"""How numbers and names are written for a person, in the report and on the screens: three significant digits, the unit
+beside them, `–` for what is unknown. Values come in SI (durations in ns); None is unknown."""
+
+from __future__ import annotations
+
+import math
+from unicodedata import combining, east_asian_width
+
+from acceltop.profiler import metrics
+
+UNKNOWN = "–"
+_PREFIXES = {-4: "p", -3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T", 5: "P", 6: "E"}
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_UNITS = {
+    metrics.BYTES: "B",
+    metrics.BYTES_PER_S: "B/s",
+    metrics.WATT: "W",
+    metrics.CELSIUS: "°C",
+    metrics.HERTZ: "Hz",
+    metrics.JOULE: "J",
+}
+
+
+def three(value: float | None) -> str:
+    """Three significant digits without an exponent: 2.31, 18.2, 648, 1234."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    size = abs(value)
+    if size == 0 or size >= 999.5:
+        return f"{value:.0f}"
+    return f"{value:.{max(0, 2 - _magnitude(size))}f}"
+
+
+def si(value: float | None, unit: str) -> str:
+    """`2.31 TB/s`."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    power = _power(value)
+    return f"{three(value / 1000.0**power)} {_PREFIXES[power]}{unit}"
+
+
+def size(value: float | None) -> str:
+    """Bytes: `61.2 GB`, `512 B`."""
+    return si(value, "B")
+
+
+def of(value: float | None, limit: float | None, unit: str) -> str:
+    """A value and its limit under one prefix: `648/700 W`, `61.2/80 GB`."""
+    if value is None or limit is None or limit <= 0:
+        return si(value, unit)
+    power = _power(limit)
+    top = three(limit / 1000.0**power)
+    top = top.rstrip("0").rstrip(".") if "." in top else top
+    return f"{three(value / 1000.0**power)}/{top} {_PREFIXES[power]}{unit}"
+
+
+def percent(ratio: float | None) -> str:
+    """`31.0 %`, `0.3 %`, `<0.1 %`, `100 %`."""
+    if ratio is None or not math.isfinite(ratio):
+        return UNKNOWN
+    value = ratio * 100
+    if 0 < value < 0.05:
+        return "<0.1 %"
+    return f"{value:.0f} %" if abs(value) >= 99.95 or value == 0 else f"{value:.1f} %"
+
+
+def duration(ns: float | None) -> str:
+    """`812 µs`, `18.2 ms`, `1.82 s`, `12 min 03 s`, `2 h 05 min`, `3 d 04 h`."""
+    if ns is None or not math.isfinite(ns):
+        return UNKNOWN
+    seconds = ns / 1e9
+    if abs(seconds) < 99.95:
+        return "0 s" if ns == 0 else si(seconds, "s")
+    for upper, big, big_name, small, small_name in _CLOCK:
+        if abs(seconds) < upper:
+            break
+    whole, rest = divmod(int(abs(seconds) // small), big // small)
+    sign = "-" if seconds < 0 else ""
+    return f"{sign}{whole} {big_name} {rest:02d} {small_name}"
+
+
+_CLOCK = (
+    (3600, 60, "min", 1, "s"),
+    (86400, 3600, "h", 60, "min"),
+    (math.inf, 86400, "d", 3600, "h"),
+)
+
+
+def count(value: float | None) -> str:
+    """`2 412`: whole, in groups of three."""
+    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:,.0f}".replace(",", " ")
+
+
+def metric(name: str, value: float | None, limit: float | None = None) -> str:
+    """A value of the registry with its unit, and its limit where that is known."""
+    unit = metrics.METRICS[name].unit if name in metrics.METRICS else metrics.COUNT
+    if unit == metrics.RATIO:
+        return percent(value)
+    if unit == metrics.CELSIUS:
+        return UNKNOWN if value is None else f"{three(value)} °C"
+    if unit == metrics.COUNT:
+        return UNKNOWN if value is None else count(value) if value == int(value) else three(value)
+    return of(value, limit, _UNITS[unit])
+
+
+def bar(ratio: float | None, width: int, trough: str = " ") -> str:
+    """A bar of `width` cells in eighths; unknown and negative are empty, more than 1 is full."""
+    filled = 0.0 if ratio is None or not math.isfinite(ratio) else min(max(ratio, 0.0), 1.0)
+    eighths = round(filled * width * 8)
+    if filled > 0 and width > 0:
+        eighths = max(eighths, 1)
+    full, part = divmod(eighths, 8)
+    drawn = "█" * full + (_EIGHTHS[part] if part else "")
+    return drawn + trough * (width - len(drawn))
+
+
+def cells(text: str) -> int:
+    """Columns that `text` takes in a terminal."""
+    return len(text) if text.isascii() else sum(map(_cell, text))
+
+
+def shorten(text: str, width: int) -> str:
+    """At most `width` columns, by taking away the middle: both ends of a kernel's name tell it from its siblings."""
+    if cells(text) <= width:
+        return text
+    if width < 1:
+        return ""
+    head = _fitting(text, (width - 1) * 3 // 5)
+    tail = _fitting(text[::-1], width - 1 - cells(head))[::-1]
+    return f"{head}…{tail}"
+
+
+def _fitting(text: str, width: int) -> str:
+    used = 0
+    for at, char in enumerate(text):
+        used += _cell(char)
+        if used > width:
+            return text[:at]
+    return text
+
+
+def _cell(char: str) -> int:
+    return 0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1
+
+
+def _magnitude(size: float) -> int:
+    """The power of ten of a positive number once rounded to three digits: 9.996 counts as 10."""
+    return int(f"{size:.2e}".partition("e")[2])
+
+
+def _power(value: float) -> int:
+    """The power of 1000 under which the rounded value has one to three digits before its point."""
+    if value == 0:
+        return 0
+    return min(max(_magnitude(abs(value)) // 3, min(_PREFIXES)), max(_PREFIXES))

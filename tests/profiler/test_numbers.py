@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acceltop.profiler import numbers
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (2.31e12, "B/s", "2.31 TB/s"),
+        (61.2e9, "B", "61.2 GB"),
+        (648, "W", "648 W"),
+        (999.6, "B", "1.00 kB"),
+        (999_499, "B", "999 kB"),
+        (0, "B", "0 B"),
+        (0.27, "FLOP/B", "270 mFLOP/B"),
+        (-1500, "B", "-1.50 kB"),
+        (None, "B", "–"),
+        (math.nan, "B", "–"),
+    ],
+)
+def test_si(value: float | None, unit: str, text: str) -> None:
+    assert numbers.si(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (812_000, "812 µs"),
+        (18_200_000, "18.2 ms"),
+        (1_820_000_000, "1.82 s"),
+        (45, "45.0 ns"),
+        (0, "0 s"),
+        (99_900_000_000, "99.9 s"),
+        (723_000_000_000, "12 min 03 s"),
+        (3_599_900_000_000, "59 min 59 s"),
+        (7_500_000_000_000, "2 h 05 min"),
+        (273_600_000_000_000, "3 d 04 h"),
+        (None, "–"),
+    ],
+)
+def test_duration(ns: float | None, text: str) -> None:
+    assert numbers.duration(ns) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (0.31, "31.0 %"),
+        (0.003, "0.3 %"),
+        (0.0001, "<0.1 %"),
+        (0.0, "0 %"),
+        (0.9996, "100 %"),
+        (3.8, "380 %"),
+        (None, "–"),
+    ],
+)
+def test_percent(ratio: float | None, text: str) -> None:
+    assert numbers.percent(ratio) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "unit", "text"),
+    [
+        (648, 700, "W", "648/700 W"),
+        (61.2e9, 80e9, "B", "61.2/80 GB"),
+        (500e6, 80e9, "B", "0.500/80 GB"),
+        (61.2e9, None, "B", "61.2 GB"),
+        (None, 80e9, "B", "–"),
+    ],
+)
+def test_value_beside_its_limit(value: float | None, limit: float | None, unit: str, text: str) -> None:
+    assert numbers.of(value, limit, unit) == text
+
+
+def test_metrics_are_written_in_their_own_unit() -> None:
+    assert numbers.metric("hw.power", 648, 700) == "648/700 W"
+    assert numbers.metric("hw.gpu.sm.active", 0.86) == "86.0 %"
+    assert numbers.metric("hw.temperature", 64) == "64.0 °C"
+    assert numbers.metric("hw.gpu.clock.sm", 1.755e9) == "1.75 GHz"
+    assert numbers.metric("process.thread.count", 1234) == "1 234"
+    assert numbers.metric("hw.power", None) == "–"
+
+
+def test_bar_in_eighths() -> None:
+    assert numbers.bar(0.5, 4) == "██  "
+    assert numbers.bar(1 / 32, 4) == "▏   "
+    assert numbers.bar(1e-9, 4) == "▏   ", "something is never drawn as nothing"
+    assert numbers.bar(7.0, 4, "·") == "████"
+    assert numbers.bar(None, 4, "·") == "····"
+
+
+def test_names_lose_their_middle() -> None:
+    short = numbers.shorten("flash_bwd_dq_dk_dv_loop_seqk_parallel_kernel", 30)
+    assert short == "flash_bwd_dq_dk_d…allel_kernel"
+    assert numbers.shorten("gemm", 4) == "gemm"
+    assert numbers.shorten("gemm", 1) == "…"
+    assert numbers.shorten("gemm", 0) == ""
+
+
+@given(st.text(max_size=80), st.integers(0, 40))
+def test_a_shortened_name_fits(text: str, width: int) -> None:
+    assert numbers.cells(numbers.shorten(text, width)) <= width
+
+
+@given(st.one_of(st.none(), finite), st.integers(0, 40))
+def test_a_bar_fills_its_width(ratio: float | None, width: int) -> None:
+    assert len(numbers.bar(ratio, width)) == width
+
+
+@given(st.floats(1e-12, 1e20))
+def test_three_digits_always(value: float) -> None:
+    number = numbers.si(value, "B").split(" ")[0]
+    digits = re.sub(r"^0\.?0*", "", number.replace(".", "")) or number
+    assert len(digits) == 3 or value < 1e-9 or value >= 999.5e18
+    assert math.isclose(float(number), value / 1000 ** round(math.log10(value / float(number)) / 3), rel_tol=6e-3)
