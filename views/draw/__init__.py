@@ -1,0 +1,1 @@
+"""What the screens are made of: pure functions from numbers to lines of text with theme tokens. Knows no Textual."""

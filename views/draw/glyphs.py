@@ -1,0 +1,109 @@
+"""Bars in eighths of a cell, braille areas and dots, and their stand-ins for terminals without such glyphs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from acceltop.profiler import numbers
+from acceltop.views.draw.line import Span
+
+_LEVELS = " ▁▂▃▄▅▆▇█"
+_ASCII_LEVELS = " .:-=+*#%"
+_LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)  # braille dots of a column filled from below, by height
+_RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # by row and column within a cell
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """What a terminal can show."""
+
+    braille: bool = True
+    blocks: bool = True
+
+
+FULL = Glyphs()
+PLAIN_BLOCKS = Glyphs(braille=False)
+ASCII = Glyphs(braille=False, blocks=False)
+GLYPHS = {"braille": FULL, "block": PLAIN_BLOCKS, "ascii": ASCII}
+
+
+def known(value: float | None) -> bool:
+    return value is not None and not math.isnan(value)
+
+
+def bar(ratio: float | None, width: int, token: str, glyphs: Glyphs = FULL) -> tuple[Span, ...]:
+    """`ratio` of `width` cells filled, on its trough. Unknown: no trough either. More than nothing shows at least ▏."""
+    if ratio is None or math.isnan(ratio):
+        return (Span(" " * width),)
+    if not glyphs.blocks:
+        filled = min(max(math.ceil(ratio * width), 0), width)
+        return (Span("#" * filled, token), Span("." * (width - filled), "faint"))
+    return (Span(numbers.bar(ratio, width), f"{token}@trough"),)
+
+
+def area(values: Sequence[float], rows: int, glyphs: Glyphs = FULL) -> list[str]:
+    """A filled history, oldest first, two values a cell, `rows` lines from the top. A value is 0–1, or NaN: blank.
+
+    A known zero keeps a dot on the ground line, so that it differs from not known.
+    """
+    if len(values) % 2:
+        values = [math.nan, *values]
+    if glyphs.braille:
+        return _braille_area([_height(value, rows * 4) for value in values], rows)
+    levels = _LEVELS if glyphs.blocks else _ASCII_LEVELS
+    means = [_mean(a, b) for a, b in zip(values[::2], values[1::2], strict=True)]
+    return _level_area([_height(value, rows * 8) for value in means], rows, levels)
+
+
+def _height(value: float, steps: int) -> int:
+    if math.isnan(value):
+        return 0
+    return min(max(round(value * steps), 1), steps)
+
+
+def _mean(left: float, right: float) -> float:
+    return right if math.isnan(left) else left if math.isnan(right) else (left + right) / 2
+
+
+def _braille_area(heights: list[int], rows: int) -> list[str]:
+    lines = []
+    for row in range(rows):
+        floor = (rows - 1 - row) * 4
+        cells = (
+            0x2800 + _LEFT[min(max(left - floor, 0), 4)] + _RIGHT[min(max(right - floor, 0), 4)]
+            for left, right in zip(heights[::2], heights[1::2], strict=True)
+        )
+        lines.append("".join(" " if cell == 0x2800 else chr(cell) for cell in cells))
+    return lines
+
+
+def _level_area(heights: list[int], rows: int, levels: str) -> list[str]:
+    return ["".join(levels[min(max(height - (rows - 1 - row) * 8, 0), 8)] for height in heights) for row in range(rows)]
+
+
+class Dots:
+    """A canvas of braille dots, `width` × `height` cells; (0, 0) is the top left dot."""
+
+    def __init__(self, width: int, height: int, glyphs: Glyphs = FULL) -> None:
+        self.width = width * 2
+        self.height = height * 4
+        self._glyphs = glyphs
+        self._cells = [[0] * width for _ in range(height)]
+
+    def set(self, x: int, y: int) -> None:
+        """Nothing outside the canvas."""
+        if 0 <= x < self.width and 0 <= y < self.height:
+            self._cells[y // 4][x // 2] |= _DOTS[y % 4][x % 2]
+
+    def rows(self) -> list[str]:
+        return ["".join(map(self._glyph, row)) for row in self._cells]
+
+    def _glyph(self, cell: int) -> str:
+        if not cell:
+            return " "
+        if self._glyphs.braille:
+            return chr(0x2800 + cell)
+        return "•" if self._glyphs.blocks else "*"

@@ -1,0 +1,120 @@
+"""A line of the screen before it has colours: spans of text, each with a theme token (`views/theme.py`).
+
+A token is `name`, `*name` (bold), and either with `@back` for a background of its own. Lines compare by value, so a
+pane that draws the same thing twice costs nothing on the way to the terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from acceltop.profiler.numbers import cells, shorten
+
+
+class Span(NamedTuple):
+    text: str
+    token: str = ""
+
+
+class Line(NamedTuple):
+    """`back` is the background where a span has none of its own."""
+
+    spans: tuple[Span, ...]
+    back: str = ""
+
+    @property
+    def text(self) -> str:
+        return "".join(span.text for span in self.spans)
+
+
+BLANK = Line(())
+
+
+def spans_width(spans: Iterable[Span]) -> int:
+    """Cells on the screen; a wide character takes two."""
+    return sum(cells(span.text) for span in spans)
+
+
+def fit(text: str, width: int, align: str = "<") -> str:
+    """Exactly `width` cells, shortened or padded; `align` is one of `<` `>` `^`."""
+    text = shorten(text, width)
+    gap = width - cells(text)
+    if gap <= 0:
+        return text
+    if align == "<":
+        return text + " " * gap
+    left = gap if align == ">" else gap // 2
+    return " " * left + text + " " * (gap - left)
+
+
+class Row:
+    """Builds a line from left to right and knows its column."""
+
+    def __init__(self, *spans: Span, back: str = "") -> None:
+        self._spans: list[Span] = []
+        self.back = back
+        self.width = 0
+        self.add(spans)
+
+    def put(self, text: str, token: str = "", width: int | None = None, align: str = "<") -> Row:
+        """Appends `text`, fitted to `width` cells where given."""
+        if width is not None:
+            text = fit(text, width, align)
+        return self.add((Span(text, token),))
+
+    def add(self, spans: Iterable[Span]) -> Row:
+        for span in spans:
+            if span.text:
+                self._spans.append(span)
+                self.width += cells(span.text)
+        return self
+
+    def to(self, column: int) -> Row:
+        """Blank up to `column`; nothing if that is behind."""
+        return self.put(" " * (column - self.width)) if column > self.width else self
+
+    def line(self) -> Line:
+        return Line(tuple(self._spans), self.back)
+
+
+def joined(left: Iterable[Span], right: Iterable[Span], width: int, back: str = "") -> Line:
+    """`left` from the left edge, `right` up to the right edge; `left` gives way where both don't fit."""
+    tail = tuple(right)
+    row = Row(back=back).add(clipped(left, max(width - spans_width(tail), 0)))
+    return row.to(width - spans_width(tail)).add(tail).line()
+
+
+def clipped(spans: Iterable[Span], width: int) -> tuple[Span, ...]:
+    """The spans up to `width` cells; the last one that fits only in part is shortened."""
+    kept: list[Span] = []
+    for span in spans:
+        length = cells(span.text)
+        if length > width:
+            if width > 0:
+                kept.append(Span(shorten(span.text, width), span.token))
+            break
+        kept.append(span)
+        width -= length
+    return tuple(kept)
+
+
+def changed(old: Line, new: Line) -> tuple[int, int]:
+    """Columns [start, end) in which two lines differ; (0, 0) when they are the same. `end` is -1 for the whole rest."""
+    if old == new:
+        return 0, 0
+    if old.back != new.back:
+        return 0, -1
+    start = 0
+    for before, after in zip(old.spans, new.spans, strict=False):
+        if before != after:
+            break
+        start += cells(before.text)
+    if spans_width(old.spans) != spans_width(new.spans):
+        return start, -1
+    end = spans_width(new.spans)
+    for before, after in zip(reversed(old.spans), reversed(new.spans), strict=False):
+        if before != after:
+            break
+        end -= cells(before.text)
+    return start, max(end, start + 1)

@@ -1,0 +1,121 @@
+"""A table whose columns give way by the width of the pane, and an order of its rows that doesn't jump."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from acceltop.profiler.numbers import shorten
+from acceltop.views.draw.line import Line, Row, Span, clipped, fit, spans_width
+
+T = TypeVar("T")
+SETTLE_S = 2.0  # an order changes at most this often
+HANDS_OFF_S = 3.0  # and not this soon after a key
+
+
+@dataclass(frozen=True)
+class Column(Generic[T]):
+    """`draw` gets an item and the width in cells. Width 0 takes what is left; `needs` is the narrowest pane with it."""
+
+    id: str
+    title: str
+    width: int
+    draw: Callable[[T, int], tuple[Span, ...]]
+    key: Callable[[T], Any] | None = None  # sorts by it; None: can't be sorted
+    descending: bool = True
+    align: str = "<"
+    needs: int = 0
+
+
+class Placed(NamedTuple):
+    column: Column[Any]
+    x: int
+    width: int
+
+
+def layout(columns: Sequence[Column[T]], width: int, gap: int = 2) -> list[Placed]:
+    """Where each column that fits stands; the first cell of a line is the selection's mark."""
+    shown = [column for column in columns if column.needs <= width]
+    fixed = sum(column.width for column in shown) + gap * (len(shown) - 1) + 2
+    rest = max(width - fixed, 8)
+    placed, x = [], 1
+    for column in shown:
+        cells = column.width or rest
+        placed.append(Placed(column, x, cells))
+        x += cells + gap
+    return placed
+
+
+def heading(placed: Sequence[Placed], sort: str = "") -> Line:
+    """The titles; the column that is sorted by stands out."""
+    row = Row()
+    for column, x, width in placed:
+        text = shorten(column.title, width)
+        row.to(x).put(text, "*accent" if column.id == sort else "dim", width, column.align)
+    return row.line()
+
+
+def table_row(placed: Sequence[Placed], item: T, selected: bool = False) -> Line:
+    """A selected row has a lighter ground and a bar in column 0."""
+    row = Row(back="selected" if selected else "")
+    if selected:
+        row.put("▌", "accent")
+    for column, x, width in placed:
+        row.to(x).add(clipped(column.draw(item, width), width))
+    return row.line()
+
+
+def column_at(placed: Sequence[Placed], x: int) -> Column[Any] | None:
+    """The column under a mouse click."""
+    for column, start, width in placed:
+        if start <= x < start + width:
+            return column
+    return None
+
+
+def text_cell(text: str, width: int, token: str = "", align: str = "<") -> tuple[Span, ...]:
+    return (Span(fit(text, width, align), token),)
+
+
+def tail_cell(head: tuple[Span, ...], text: str, width: int, token: str = "") -> tuple[Span, ...]:
+    """`head` (a bar), then `text` up to the right edge."""
+    return (*head, Span(fit(text, width - spans_width(head), ">"), token))
+
+
+@dataclass
+class Order(Generic[T]):
+    """The order of a table's rows: recomputed when it may, else the last one, with new rows at the end."""
+
+    identity: Callable[[T], Hashable]
+    _rank: dict[Hashable, int] = field(default_factory=dict)
+    _settled_s: float = -1e9
+    _by: str = ""
+
+    def arrange(
+        self,
+        items: Sequence[T],
+        column: Column[T],
+        reverse: bool,
+        now_s: float,
+        last_key_s: float,
+        held: Hashable = None,
+    ) -> list[T]:
+        """`held` is the row that keeps its place when others move around it."""
+        by = f"{column.id}{reverse}"
+        free = now_s - self._settled_s >= SETTLE_S and now_s - last_key_s >= HANDS_OFF_S
+        if free or by != self._by:
+            asked = by != self._by
+            self._sort(items, column, reverse, None if asked else held)
+            self._settled_s, self._by = now_s, by
+        last = len(self._rank)
+        return sorted(items, key=lambda item: self._rank.get(self.identity(item), last))
+
+    def _sort(self, items: Sequence[T], column: Column[T], reverse: bool, held: Hashable) -> None:
+        place = self._rank.get(held) if held is not None else None
+        ranked = sorted(items, key=column.key, reverse=column.descending != reverse) if column.key else list(items)
+        ids = [self.identity(item) for item in ranked]
+        if place is not None and held in ids:
+            ids.remove(held)
+            ids.insert(min(place, len(ids)), held)
+        self._rank = {identity: rank for rank, identity in enumerate(ids)}
