@@ -71,15 +71,12 @@ def duration(ns: float | None) -> str:
     seconds = ns / 1e9
     if abs(seconds) < 99.95:
         return "0 s" if ns == 0 else si(seconds, "s")
-    for upper, big, big_name, small, small_name in _CLOCK:
-        if abs(seconds) < upper:
-            break
+    _, big, big_name, small, small_name = next(row for row in _CLOCK if abs(seconds) < row[0])
     whole, rest = divmod(int(abs(seconds) // small), big // small)
-    sign = "-" if seconds < 0 else ""
-    return f"{sign}{whole} {big_name} {rest:02d} {small_name}"
+    return f"{'-' if seconds < 0 else ''}{whole} {big_name} {rest:02d} {small_name}"
 
 
-_CLOCK = (
+_CLOCK: tuple[tuple[float, int, str, int, str], ...] = (
     (3600, 60, "min", 1, "s"),
     (86400, 3600, "h", 60, "min"),
     (math.inf, 86400, "d", 3600, "h"),
