@@ -185,7 +185,12 @@ _ALL = (
     Metric(
         "process.children.cpu.utilization", RATIO, "children CPU", "CPU time of all of them by wall time: 1 = one core."
     ),
+    # --- a framework's own allocator (Timeline makes these of MemoryStats)
+    Metric("process.allocator.allocated", BYTES, "allocated", "Bytes in tensors, by the framework's allocator."),
+    Metric("process.allocator.reserved", BYTES, "reserved", "Bytes that the framework's allocator holds."),
+    Metric("process.allocator.peak", BYTES, "peak", "Most bytes that were ever in tensors at once.", "number"),
     # --- acceltop itself
+    Metric("acceltop.cost", RATIO, "cost", "How much slower the job is for being watched (Timeline, of Cost)."),
     Metric(
         "acceltop.frames.dropped", COUNT, "dropped", "Frames that a full queue pushed out since the start.", "number"
     ),

@@ -1,0 +1,119 @@
+"""Numbers over time, as a chart needs them: so many points over a range, each with its low, mean and high."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from acceltop.profiler.clock import NS_PER_S
+from acceltop.profiler.history.levels import Columns, Level
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+
+class Band(NamedTuple):
+    """Columns of equal length; NaN where nothing is known. `times` are the middles of the points, in ns."""
+
+    times: Ints
+    low: Floats
+    mean: Floats
+    high: Floats
+
+
+@dataclass(frozen=True)
+class Points:
+    """What is known of a series, by time. A point holds for `hold` ns, then nothing is known until the next."""
+
+    times: Ints
+    low: Floats
+    total: Floats
+    high: Floats
+    count: Floats
+    hold: Ints
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.bool_] | Ints) -> Points:
+        return Points(
+            self.times[rows], self.low[rows], self.total[rows], self.high[rows], self.count[rows], self.hold[rows]
+        )
+
+    def __add__(self, other: Points) -> Points:
+        join = np.concatenate
+        return Points(
+            join((self.times, other.times)),
+            join((self.low, other.low)),
+            join((self.total, other.total)),
+            join((self.high, other.high)),
+            join((self.count, other.count)),
+            join((self.hold, other.hold)),
+        )
+
+
+def ints(column: array[float]) -> Ints:
+    return np.array(column, dtype=np.int64)
+
+
+def floats(column: array[float]) -> Floats:
+    return np.array(column, dtype=np.float64)
+
+
+def of_columns(times: Ints, values: Floats) -> Points:
+    """Readings hold until the next one, but no longer than two and a half of their usual distances."""
+    usual = float(np.median(np.diff(times))) if len(times) > 1 else NS_PER_S
+    hold = np.full(len(times), max(int(2.5 * abs(usual)), 1), dtype=np.int64)
+    return Points(times, values, values, values, np.ones(len(times)), hold)
+
+
+def of_raw(raw: Columns) -> Points:
+    return of_columns(ints(raw.arrays[0]), floats(raw.arrays[1]))
+
+
+def of_level(level: Level) -> Points:
+    start, low, total, high, count = level.columns()
+    hold = np.full(len(start), level.width_ns, dtype=np.int64)
+    return Points(ints(start), floats(low), floats(total), floats(high), floats(count), hold)
+
+
+def layered(finest: Points, *coarser: Points) -> Points:
+    """One series out of several levels: a coarser one only where the finer ones say nothing."""
+    known = finest
+    for level in coarser:
+        if len(known.times):
+            level = level[(level.times < known.times.min()) | (level.times > known.times.max())]
+        known = level + known
+    if np.all(known.times[1:] >= known.times[:-1]):
+        return known
+    return known[np.argsort(known.times, kind="stable")]
+
+
+def band(points: Points, t0_ns: int, t1_ns: int, size: int) -> Band:
+    """`points` summed into `size` bins over the range."""
+    size, width = max(size, 1), max(t1_ns - t0_ns, 1) / max(size, 1)
+    left = t0_ns + (np.arange(size) * width).astype(np.int64)
+    low, mean, high = (np.full(size, np.nan) for _ in range(3))
+    inside = slice(np.searchsorted(points.times, t0_ns), np.searchsorted(points.times, t1_ns, "right"))
+    seen = points[inside]
+    if len(seen.times):
+        bins = np.minimum(((seen.times - t0_ns) / width).astype(np.int64), size - 1)
+        first = np.flatnonzero(np.diff(bins, prepend=-1))
+        filled = bins[first]
+        low[filled] = np.minimum.reduceat(seen.low, first)
+        high[filled] = np.maximum.reduceat(seen.high, first)
+        mean[filled] = np.add.reduceat(seen.total, first) / np.add.reduceat(seen.count, first)
+    _hold(points, left, low, mean, high)
+    return Band(left + int(width / 2), low, mean, high)
+
+
+def _hold(points: Points, left: Ints, low: Floats, mean: Floats, high: Floats) -> None:
+    """Fills empty bins with the point before them, as long as that holds."""
+    empty = np.flatnonzero(np.isnan(mean))
+    last = np.searchsorted(points.times, left[empty], "right") - 1
+    empty, last = empty[last >= 0], last[last >= 0]
+    holds = left[empty] - points.times[last] <= points.hold[last]
+    empty, last = empty[holds], last[holds]
+    low[empty], high[empty] = points.low[last], points.high[last]
+    mean[empty] = points.total[last] / points.count[last]

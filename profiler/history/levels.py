@@ -1,0 +1,104 @@
+"""Numbers over time: the last readings as they are, older ones as min, mean and max of 10 s and of 5 min."""
+
+from __future__ import annotations
+
+from array import array
+
+from acceltop.profiler.clock import NS_PER_S
+
+FINE_NS, COARSE_NS = 10 * NS_PER_S, 300 * NS_PER_S
+RAW_CAPACITY, FINE_CAPACITY, COARSE_CAPACITY = 3600, 2160, 4032  # an hour at 1 Hz, 6 hours, 2 weeks
+
+
+class Columns:
+    """Arrays of equal length, one a type code, that keep at least the last `capacity` rows, oldest first."""
+
+    __slots__ = ("arrays", "capacity", "trimmed", "_slack")
+
+    def __init__(self, codes: str, capacity: int) -> None:
+        self.arrays: tuple[array[float], ...] = tuple(array(code) for code in codes)
+        self.capacity = capacity
+        self.trimmed = False
+        self._slack = capacity + capacity // 4 + 1  # trimmed in lumps: moving the rest for each row would cost more
+
+    def append(self, *row: float) -> None:
+        for column, value in zip(self.arrays, row, strict=True):
+            column.append(value)
+        if len(self.arrays[0]) > self._slack:
+            self.trim()
+
+    def trim(self) -> None:
+        """Forget all but the last `capacity` rows."""
+        surplus = len(self.arrays[0]) - self.capacity
+        if surplus > 0:
+            self.trimmed = True
+            for column in self.arrays:
+                del column[:surplus]
+
+    def clear(self) -> None:
+        self.trimmed = False
+        for column in self.arrays:
+            del column[:]
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+
+class Level:
+    """Readings summed into buckets of `width_ns`; a bucket that is finished goes on to the `coarser` level."""
+
+    __slots__ = ("width_ns", "rows", "coarser", "_start", "_low", "_total", "_high", "_count")
+    CODES = "qdddq"  # start of the bucket (ns), low, total, high, readings
+
+    def __init__(self, width_ns: int, capacity: int, coarser: Level | None = None) -> None:
+        self.width_ns = width_ns
+        self.rows = Columns(self.CODES, capacity)
+        self.coarser = coarser
+        self._start, self._low, self._total, self._high, self._count = 0, 0.0, 0.0, 0.0, 0
+
+    def add(self, time_ns: int, low: float, total: float, high: float, count: int = 1) -> None:
+        start = time_ns - time_ns % self.width_ns
+        if start != self._start or not self._count:
+            self.finish()
+            self._start, self._low, self._total, self._high, self._count = start, low, total, high, count
+            return
+        self._low = min(self._low, low)
+        self._high = max(self._high, high)
+        self._total += total
+        self._count += count
+
+    def finish(self) -> None:
+        """End the open bucket, if there is one."""
+        if self._count:
+            self.rows.append(self._start, self._low, self._total, self._high, self._count)
+            if self.coarser is not None:
+                self.coarser.add(self._start, self._low, self._total, self._high, self._count)
+        self._count = 0
+
+    def columns(self) -> list[array[float]]:
+        """Copies of the columns, with the bucket that is still open as the last row."""
+        copies = [column[:] for column in self.rows.arrays]
+        if self._count:
+            last = (self._start, self._low, self._total, self._high, self._count)
+            for column, value in zip(copies, last, strict=True):
+                column.append(value)
+        return copies
+
+    def clear(self) -> None:
+        self._count = 0
+        self.rows.clear()
+
+
+class Series:
+    """One metric of one subject. Readings whose clock went back are kept: whoever reads sorts."""
+
+    __slots__ = ("raw", "fine", "coarse")
+
+    def __init__(self) -> None:
+        self.raw = Columns("qd", RAW_CAPACITY)
+        self.coarse = Level(COARSE_NS, COARSE_CAPACITY)
+        self.fine = Level(FINE_NS, FINE_CAPACITY, self.coarse)
+
+    def add(self, time_ns: int, value: float) -> None:
+        self.raw.append(time_ns, value)
+        self.fine.add(time_ns, value, value, value)

@@ -1,0 +1,56 @@
+"""Training steps of one process: the latest one by one, older ones as min, mean and max."""
+
+from __future__ import annotations
+
+from array import array
+from itertools import accumulate, chain, repeat
+
+from acceltop.profiler.history.levels import COARSE_CAPACITY, COARSE_NS, FINE_CAPACITY, FINE_NS, Columns, Level
+from acceltop.profiler.model import PHASES, Steps
+
+STEP_CAPACITY = 1 << 17  # 27 minutes at 80 steps a second
+ABSENT = -1  # a phase that nobody measured
+
+
+class StepHistory:
+    """Columns by step, and levels of the duration (key "") and of each phase, in ns."""
+
+    def __init__(self, capacity: int = STEP_CAPACITY) -> None:
+        self.rows = Columns("qqqb" + "q" * len(PHASES), capacity)  # index, start, duration, profiled, phases
+        self.levels: dict[str, Level] = {}
+        self.rank: int | None = None
+
+    def add(self, steps: Steps) -> None:
+        self.rank = steps.rank if steps.rank is not None else self.rank
+        starts = list(accumulate(steps.duration_ns, initial=steps.start_ns))[:-1]
+        self.add_detail(steps, starts)
+        self._add_levels("", starts, steps.duration_ns)
+        for phase in PHASES:
+            self._add_levels(phase, starts, steps.phases.get(phase, ()))
+
+    def add_detail(self, steps: Steps, starts: list[int]) -> None:
+        """The columns alone, where the levels know these steps already."""
+        count = len(steps.duration_ns)
+        index, start, duration, profiled, *phases = self.rows.arrays
+        index.extend(array("q", range(steps.first_index, steps.first_index + count)))
+        start.extend(array("q", starts))
+        duration.extend(array("q", steps.duration_ns))
+        profiled.extend(array("b", _padded(steps.profiled, count, 0)))
+        for name, column in zip(PHASES, phases, strict=True):
+            column.extend(array("q", _padded(steps.phases.get(name, ()), count, ABSENT)))
+        if len(index) > self.rows.capacity * 5 // 4:
+            self.rows.trim()
+
+    def _add_levels(self, name: str, starts: list[int], values: tuple[int, ...]) -> None:
+        if not values:
+            return
+        level = self.levels.get(name)
+        if level is None:
+            level = self.levels[name] = Level(FINE_NS, FINE_CAPACITY, Level(COARSE_NS, COARSE_CAPACITY))
+        for start, value in zip(starts, values, strict=False):
+            level.add(start, value, value, value)
+
+
+def _padded(values: tuple[int, ...], count: int, filler: int) -> list[int]:
+    """A hostile frame may hold columns of another length than its durations."""
+    return list(chain(values[:count], repeat(filler, count - len(values))))
