@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from acceltop.profiler.history.bands import Band, Ints, Points, band, ints, layered, of_columns, of_level, of_raw
-from acceltop.profiler.history.levels import Series
+from acceltop.profiler.history.levels import SECOND_NS, Series
 from acceltop.profiler.history.merge import KernelMerger, StackMerger
 from acceltop.profiler.history.steps import StepHistory
 from acceltop.profiler.history.subjects import DeviceState, ProcessState, Subjects, make_room
@@ -250,7 +250,7 @@ class Timeline:
 
     def _points(self, key: Key) -> Points:
         series = self._series.get(key) or Series()
-        return layered(of_raw(series.raw), of_level(series.fine), of_level(series.coarse))
+        return layered(of_raw(series.raw), of_level(series.fine))
 
     # --- asking: steps
 
@@ -269,14 +269,14 @@ class Timeline:
     def step_bands(self, pid: int, t0_ns: int, t1_ns: int, points: int) -> Mapping[str, Band]:
         """Duration ("") and phases of steps in ns, as far back as anything is known."""
         history = self._steps.get(pid) or StepHistory()
-        raw = self.steps(pid)
+        fine = t1_ns - t0_ns < points * SECOND_NS  # else the points are no finer than the level of a second
+        single = self.steps(pid, t0_ns, t1_ns) if fine else None
         bands = {}
         for name, level in history.levels.items():
-            values = raw.phases[name] if name else raw.duration_ns
-            known = values >= 0
-            fine = of_columns(raw.start_ns[known], values[known].astype(np.float64))
-            coarser = [of_level(level)] + ([of_level(level.coarser)] if level.coarser else [])
-            bands[name] = band(layered(fine, *coarser), t0_ns, t1_ns, points)
+            known = of_level(level)
+            if single is not None:
+                known = layered(_of_steps(single, name), known)
+            bands[name] = band(known, t0_ns, t1_ns, points)
         return bands
 
     # --- asking: windows
@@ -305,6 +305,12 @@ def _kept(table: dict[K, V], key: K, make: Callable[[], V]) -> V:
 def _between(stores: Mapping[tuple[int, str], Tiered[Any]], pid: int, t0_ns: int, t1_ns: int) -> list[Any]:
     found = [store.between(t0_ns, t1_ns) for (owner, _), store in stores.items() if owner == pid]
     return sorted((window for windows in found for window in windows), key=lambda window: window.t0_ns)
+
+
+def _of_steps(steps: StepColumns, name: str) -> Points:
+    values = steps.phases[name] if name else steps.duration_ns
+    known = values >= 0
+    return of_columns(steps.start_ns[known], values[known].astype(np.float64))
 
 
 def _bound_slices(windows: deque[KernelWindow]) -> None:

@@ -62,10 +62,7 @@ def floats(column: array[float]) -> Floats:
 
 
 def of_columns(times: Ints, values: Floats) -> Points:
-    """Readings hold until the next one, but no longer than two and a half of their usual distances."""
-    usual = float(np.median(np.diff(times))) if len(times) > 1 else NS_PER_S
-    hold = np.full(len(times), max(int(2.5 * abs(usual)), 1), dtype=np.int64)
-    return Points(times, values, values, values, np.ones(len(times)), hold)
+    return Points(times, values, values, values, np.ones(len(times)), _holds(times, 1))
 
 
 def of_raw(raw: Columns) -> Points:
@@ -73,21 +70,27 @@ def of_raw(raw: Columns) -> Points:
 
 
 def of_level(level: Level) -> Points:
+    """The level and all coarser ones."""
     start, low, total, high, count = level.columns()
-    hold = np.full(len(start), level.width_ns, dtype=np.int64)
-    return Points(ints(start), floats(low), floats(total), floats(high), floats(count), hold)
+    times = ints(start)
+    points = Points(times, floats(low), floats(total), floats(high), floats(count), _holds(times, level.width_ns))
+    return layered(points, of_level(level.coarser)) if level.coarser else points
 
 
-def layered(finest: Points, *coarser: Points) -> Points:
-    """One series out of several levels: a coarser one only where the finer ones say nothing."""
-    known = finest
-    for level in coarser:
-        if len(known.times):
-            level = level[(level.times < known.times.min()) | (level.times > known.times.max())]
-        known = level + known
-    if np.all(known.times[1:] >= known.times[:-1]):
-        return known
-    return known[np.argsort(known.times, kind="stable")]
+def _holds(times: Ints, at_least_ns: int) -> Ints:
+    """A reading holds until the next one, but no longer than two and a half of their usual distances."""
+    usual = float(np.median(np.diff(times))) if len(times) > 1 else NS_PER_S
+    return np.full(len(times), max(int(2.5 * abs(usual)), at_least_ns), dtype=np.int64)
+
+
+def layered(fine: Points, coarse: Points) -> Points:
+    """One series out of two levels: the coarse one only where the fine one says nothing."""
+    if len(fine.times):
+        coarse = coarse[(coarse.times < fine.times.min()) | (coarse.times > fine.times.max())]
+    joined = coarse + fine
+    if np.all(joined.times[1:] >= joined.times[:-1]):
+        return joined
+    return joined[np.argsort(joined.times, kind="stable")]
 
 
 def band(points: Points, t0_ns: int, t1_ns: int, size: int) -> Band:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
 
 from acceltop.profiler.clock import NS_PER_S
 
-FINE_NS, COARSE_NS = 10 * NS_PER_S, 300 * NS_PER_S
+SECOND_NS, FINE_NS, COARSE_NS = NS_PER_S, 10 * NS_PER_S, 300 * NS_PER_S
 RAW_CAPACITY, FINE_CAPACITY, COARSE_CAPACITY = 3600, 2160, 4032  # an hour at 1 Hz, 6 hours, 2 weeks
 
 
@@ -22,7 +24,7 @@ class Columns:
         self._slack = capacity + capacity // 4 + 1  # trimmed in lumps: moving the rest for each row would cost more
 
     def append(self, *row: float) -> None:
-        for column, value in zip(self.arrays, row, strict=True):
+        for column, value in zip(self.arrays, row):  # noqa: B905  (strict is slow, and this is the hottest line)
             column.append(value)
         if len(self.arrays[0]) > self._slack:
             self.trim()
@@ -62,10 +64,22 @@ class Level:
             self.finish()
             self._start, self._low, self._total, self._high, self._count = start, low, total, high, count
             return
-        self._low = min(self._low, low)
-        self._high = max(self._high, high)
+        if low < self._low:
+            self._low = low
+        if high > self._high:
+            self._high = high
         self._total += total
         self._count += count
+
+    def add_all(self, times_ns: Sequence[int], values: Sequence[float]) -> None:
+        """Readings in the order of their times; those of one bucket at once, as most of them are."""
+        first, size = 0, min(len(times_ns), len(values))
+        while first < size:
+            end = times_ns[first] - times_ns[first] % self.width_ns + self.width_ns
+            last = max(bisect_left(times_ns, end, first, size), first + 1)  # a hostile column may not be in order
+            part = values[first:last]
+            self.add(times_ns[first], min(part), sum(part), max(part), len(part))
+            first = last
 
     def finish(self) -> None:
         """End the open bucket, if there is one."""

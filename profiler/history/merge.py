@@ -27,8 +27,10 @@ class _Sum:
     def add(self, row: KernelRow | _Sum) -> None:
         self.calls += row.calls
         self.total_ns += row.total_ns
-        self.min_ns = min(self.min_ns, row.min_ns)
-        self.max_ns = max(self.max_ns, row.max_ns)
+        if row.min_ns < self.min_ns:
+            self.min_ns = row.min_ns
+        if row.max_ns > self.max_ns:
+            self.max_ns = row.max_ns
         self.bytes = _known_sum(self.bytes, row.bytes)
         self.flops = _known_sum(self.flops, row.flops)
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from array import array
 from itertools import accumulate, chain, repeat
 
-from acceltop.profiler.history.levels import COARSE_CAPACITY, COARSE_NS, FINE_CAPACITY, FINE_NS, Columns, Level
+from acceltop.profiler.history.levels import (
+    COARSE_CAPACITY,
+    COARSE_NS,
+    FINE_CAPACITY,
+    FINE_NS,
+    RAW_CAPACITY,
+    SECOND_NS,
+    Columns,
+    Level,
+)
 from acceltop.profiler.model import PHASES, Steps
 
 STEP_CAPACITY = 1 << 17  # 27 minutes at 80 steps a second
@@ -46,9 +55,9 @@ class StepHistory:
             return
         level = self.levels.get(name)
         if level is None:
-            level = self.levels[name] = Level(FINE_NS, FINE_CAPACITY, Level(COARSE_NS, COARSE_CAPACITY))
-        for start, value in zip(starts, values, strict=False):
-            level.add(start, value, value, value)
+            level = Level(FINE_NS, FINE_CAPACITY, Level(COARSE_NS, COARSE_CAPACITY))
+            level = self.levels[name] = Level(SECOND_NS, RAW_CAPACITY, level)
+        level.add_all(starts, values)
 
 
 def _padded(values: tuple[int, ...], count: int, filler: int) -> list[int]:
