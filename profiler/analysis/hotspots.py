@@ -1,0 +1,299 @@
+"""Kernels by the time they take: any number of KernelWindows summed in a stream, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from acceltop.profiler.analysis.origin import origin
+from acceltop.profiler.model import KernelRow, KernelWindow
+
+DEVICE, HOST, SAMPLED = "device", "host", "sampled"
+"""What can be summed with each other: what ran on devices, the self time of CPU ops, samples of a statistical
+profiler. An op's time and that of the kernels it launched never add up to anything."""
+
+MAX_ROWS = 4096
+OTHER = "other"
+_MAX_PLACES = 64  # distinct ops, modules, lines … kept of one kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One ranked row. Times in ns; `share` is of its group's time; None is unknown.
+
+    `op`, `module`, `location`, `stream` … are those that took most of its time.
+    """
+
+    name: str
+    kind: str
+    calls: int
+    total_ns: int
+    share: float
+    mean_ns: float
+    min_ns: int
+    max_ns: int
+    device: str | None = None
+    stream: int | None = None
+    op: str | None = None
+    module: str | None = None
+    modules: int = 0  # from how many places in the model it was called
+    location: str | None = None
+    origin: str | None = None
+    phase: str | None = None
+    bytes: int | None = None
+    bytes_per_s: float | None = None
+    flop_per_s: float | None = None
+    per_step_ns: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much was looked at. `span_ns` goes from the first window's start to the last one's end, by process."""
+
+    profiled_ns: int
+    span_ns: int
+    windows: int
+    events: int
+    invalid: int
+    dropped: int
+    steps: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        return min(1.0, self.profiled_ns / self.span_ns) if self.span_ns > 0 else None
+
+
+class Hotspots:
+    """Sums windows. At most `max_rows` distinct kernels a group are kept: the smallest go into a row named "other",
+    and one that comes back later starts again from nothing. `keep` picks rows, for one device or phase."""
+
+    def __init__(self, max_rows: int = MAX_ROWS, keep: Callable[[KernelRow], bool] | None = None) -> None:
+        self._max_rows = max_rows
+        self._keep = keep
+        self._groups: dict[str, _Group] = {}
+        self._covers: dict[bool, _Cover] = {}  # by whether calls were samples
+
+    def add(self, window: KernelWindow) -> None:
+        """Order does not matter."""
+        self._covers.setdefault(window.sampled, _Cover()).add(window)
+        seen: dict[str, int] = {}
+        for row in window.rows:
+            if self._keep is None or self._keep(row):
+                name = _group_of(window, row)
+                self._group(name).add(row)
+                seen[name] = seen.get(name, 0) + row.total_ns
+        for name, total_ns in seen.items():
+            self._group(name).add_steps(window.steps, total_ns)
+
+    def add_all(self, windows: Iterable[KernelWindow]) -> Hotspots:
+        for window in windows:
+            self.add(window)
+        return self
+
+    @property
+    def group(self) -> str | None:
+        """What to show first: device time where there is any, else CPU ops, else samples."""
+        return next((name for name in (DEVICE, HOST, SAMPLED) if name in self._groups), None)
+
+    def ranked(self, group: str | None = None) -> list[Kernel]:
+        """Rows of one group, most time first; "other", if any, comes last. Shares add up to one."""
+        found = self._groups.get(group or self.group or "")
+        return found.ranked() if found else []
+
+    def total_ns(self, group: str | None = None) -> int:
+        found = self._groups.get(group or self.group or "")
+        return found.total_ns if found else 0
+
+    def folded(self, group: str | None = None) -> int:
+        """How many rows went into "other" (one that came back counts again)."""
+        found = self._groups.get(group or self.group or "")
+        return found.folded if found else 0
+
+    def coverage(self, group: str | None = None) -> Coverage:
+        cover = self._covers.get((group or self.group) == SAMPLED, _Cover())
+        return Coverage(
+            profiled_ns=cover.profiled_ns,
+            span_ns=sum(end - start for start, end in cover.spans.values()),
+            windows=cover.windows,
+            events=cover.events,
+            invalid=cover.invalid,
+            dropped=cover.dropped,
+            steps=cover.steps,
+        )
+
+    def _group(self, name: str) -> _Group:
+        if name not in self._groups:
+            self._groups[name] = _Group(self._max_rows)
+        return self._groups[name]
+
+
+def _group_of(window: KernelWindow, row: KernelRow) -> str:
+    if window.sampled:
+        return SAMPLED
+    return HOST if row.kind == "op" else DEVICE
+
+
+class _Cover:
+    def __init__(self) -> None:
+        self.spans: dict[tuple[int, str], tuple[int, int]] = {}
+        self.profiled_ns = self.windows = self.events = self.invalid = self.dropped = 0
+        self.steps: float | None = None
+
+    def add(self, window: KernelWindow) -> None:
+        self.profiled_ns += max(0, window.profiled_ns)
+        self.windows += window.windows
+        self.events += window.events
+        self.invalid += window.invalid
+        self.dropped += window.dropped
+        if window.steps is not None:
+            self.steps = (self.steps or 0.0) + window.steps
+        start, end = self.spans.get((window.pid, window.source), (window.t0_ns, window.t1_ns))
+        self.spans[window.pid, window.source] = (min(start, window.t0_ns), max(end, window.t1_ns))
+
+
+class _Places:
+    """Which value took how much time; the smallest half is forgotten when there are too many."""
+
+    __slots__ = ("ns",)
+
+    def __init__(self) -> None:
+        self.ns: dict[str | int, int] = {}
+
+    def add(self, value: str | int, ns: int) -> None:
+        self.ns[value] = self.ns.get(value, 0) + ns
+        if len(self.ns) > _MAX_PLACES:
+            self.ns = dict(sorted(self.ns.items(), key=lambda item: -item[1])[: _MAX_PLACES // 2])
+
+    @property
+    def top(self) -> str | int:
+        return max(self.ns, key=self.ns.__getitem__)
+
+
+_PLACES = ("device", "stream", "op", "module", "location", "origin", "library", "phase")
+
+
+@dataclass(slots=True)
+class _Total:
+    name: str
+    kind: str
+    calls: int = 0
+    total_ns: int = 0
+    min_ns: int | None = None
+    max_ns: int = 0
+    bytes: int | None = None
+    bytes_ns: int = 0  # the time of those calls whose bytes were counted
+    flops: int | None = None
+    flops_ns: int = 0
+    places: dict[str, _Places] = field(default_factory=dict)
+
+    def add(self, row: KernelRow) -> None:
+        self.calls += row.calls
+        self.total_ns += row.total_ns
+        self.min_ns = row.min_ns if self.min_ns is None else min(self.min_ns, row.min_ns)
+        self.max_ns = max(self.max_ns, row.max_ns)
+        if row.bytes is not None:
+            self.bytes = (self.bytes or 0) + row.bytes
+            self.bytes_ns += row.total_ns
+        if row.flops is not None:
+            self.flops = (self.flops or 0) + row.flops
+            self.flops_ns += row.total_ns
+        for name in _PLACES:
+            if (value := getattr(row, name)) is not None:
+                self.places.setdefault(name, _Places()).add(value, row.total_ns)
+
+    def fold(self, other: _Total) -> None:
+        """Takes in the numbers of another kernel, not its places."""
+        self.calls += other.calls
+        self.total_ns += other.total_ns
+        self.min_ns = other.min_ns if self.min_ns is None else min(self.min_ns, other.min_ns or 0)
+        self.max_ns = max(self.max_ns, other.max_ns)
+
+    def kernel(self, group_ns: int, per_step: float | None) -> Kernel:
+        stream = self._top("stream")
+        return Kernel(
+            name=self.name,
+            kind=self.kind,
+            calls=self.calls,
+            total_ns=self.total_ns,
+            share=self.total_ns / group_ns if group_ns else 0.0,
+            mean_ns=self.total_ns / self.calls if self.calls else 0.0,
+            min_ns=self.min_ns or 0,
+            max_ns=self.max_ns,
+            device=self._text("device"),
+            stream=stream if isinstance(stream, int) else None,
+            op=self._text("op"),
+            module=self._text("module"),
+            modules=len(self.places["module"].ns) if "module" in self.places else 0,
+            location=self._text("location"),
+            origin=self._origin(),
+            phase=self._text("phase"),
+            bytes=self.bytes,
+            bytes_per_s=_rate(self.bytes, self.bytes_ns),
+            flop_per_s=_rate(self.flops, self.flops_ns),
+            per_step_ns=None if per_step is None else self.total_ns * per_step,
+        )
+
+    def _origin(self) -> str | None:
+        if self.kind == OTHER:
+            return None
+        return self._text("origin") or origin(self.name, self._text("library"), self._text("op"))
+
+    def _top(self, place: str) -> str | int | None:
+        return self.places[place].top if place in self.places else None
+
+    def _text(self, place: str) -> str | None:
+        value = self._top(place)
+        return value if isinstance(value, str) else None
+
+
+def _rate(amount: int | None, ns: int) -> float | None:
+    return amount * 1e9 / ns if amount is not None and ns > 0 else None
+
+
+class _Group:
+    def __init__(self, max_rows: int) -> None:
+        self._max_rows = max_rows
+        self._rows: dict[tuple[str, str], _Total] = {}
+        self._other: _Total | None = None
+        self._steps = 0.0
+        self._stepped_ns = 0  # kernel time of the windows that counted their steps
+        self.total_ns = 0
+        self.folded = 0
+
+    def add(self, row: KernelRow) -> None:
+        key = (row.kind, row.name)
+        total = self._rows.get(key)
+        if total is None:
+            total = self._rows[key] = _Total(row.name, row.kind)
+        total.add(row)
+        self.total_ns += row.total_ns
+        if len(self._rows) > 2 * self._max_rows:  # twice, so that sorting is rare
+            self._shrink()
+
+    def add_steps(self, steps: float | None, total_ns: int) -> None:
+        if steps is not None and steps > 0:
+            self._steps += steps
+            self._stepped_ns += total_ns
+
+    def ranked(self) -> list[Kernel]:
+        if len(self._rows) > self._max_rows:
+            self._shrink()
+        rows = sorted(self._rows.values(), key=lambda total: (-total.total_ns, total.name))
+        if self._other is not None:
+            rows.append(self._other)
+        per_step = self._per_step()
+        return [total.kernel(self.total_ns, per_step) for total in rows]
+
+    def _per_step(self) -> float | None:
+        """By what a total is multiplied to give the time a step; windows that saw no steps count by the others."""
+        if not self._steps or not self.total_ns:
+            return None
+        return self._stepped_ns / self.total_ns / self._steps
+
+    def _shrink(self) -> None:
+        by_time = sorted(self._rows.items(), key=lambda item: -item[1].total_ns)
+        self._rows = dict(by_time[: self._max_rows])
+        self._other = self._other or _Total(OTHER, OTHER)
+        for _, total in by_time[self._max_rows :]:
+            self._other.fold(total)
+            self.folded += 1
