@@ -94,7 +94,10 @@ _ALL = (
     ),
     Metric("hw.gpu.clock.sm", HERTZ, "SM clock", "Clock of the multiprocessors.", limit="hw.gpu.clock.sm.limit"),
     Metric("hw.gpu.clock.sm.limit", HERTZ, "SM clock max", "Highest clock of the multiprocessors.", "number"),
-    Metric("hw.gpu.clock.memory", HERTZ, "memory clock", "Clock of device memory."),
+    Metric(
+        "hw.gpu.clock.memory", HERTZ, "memory clock", "Clock of device memory.", limit="hw.gpu.clock.memory.limit"
+    ),
+    Metric("hw.gpu.clock.memory.limit", HERTZ, "mem. clock max", "Highest clock of device memory.", "number"),
     _ratio("hw.fan.speed_ratio", "fan", "Fan speed as a share of its highest.", "number"),
     # --- accelerators: links
     _rate("hw.gpu.pcie.transmit", "PCIe out", "Bytes a second from the device over PCIe.", "hw.gpu.pcie.limit", "link"),

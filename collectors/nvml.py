@@ -1,0 +1,194 @@
+"""NVIDIA GPUs through NVML. Each GPU is read on a thread of its own: one that hangs is late alone."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from acceltop.collectors.nvml_gpu import Gpu, Place, runtime_status
+from acceltop.collectors.nvml_lane import Lane
+from acceltop.collectors.nvml_processes import PidMap
+from acceltop.collectors.nvml_unit import NAME
+from acceltop.collectors.processes import Roster
+from acceltop.profiler.clock import NS_PER_S, monotonic, now_ns
+from acceltop.profiler.errors import Unavailable
+from acceltop.profiler.model import Frame, Note, Sample
+from acceltop.profiler.source import SourceContext
+
+_DEADLINE_S = 1.0  # for one GPU; a poll is never longer, however many hang
+_DCGM = {"nv-hostengine", "dcgm-exporter"}
+_NO_DRIVER = {  # code of nvmlInit: cause, next step
+    4: ("the NVIDIA driver denies access", "join the group that owns /dev/nvidiactl, or run as root"),
+    9: ("the NVIDIA driver is not loaded", "load it with `modprobe nvidia`"),
+    12: (
+        "no NVIDIA driver: libnvidia-ml.so.1 was not found",
+        "install the driver; in a container start it with `--gpus all`",
+    ),
+    18: ("the NVIDIA driver was updated while in use", "reboot, or reload the kernel module"),
+}
+
+
+class Source:
+    """Options: nvml.library (path), nvml.deadline_s, nvml.sysfs, nvml.proc, nvml.host_proc (folders)."""
+
+    name = NAME
+    deadline_s = 3.0
+
+    def __init__(self) -> None:
+        self._nvml: Any = None
+        self._watched: list[_Watched] = []
+        self._place = Place(Path("/sys"), PidMap(Path("/proc"), None))
+        self._deadline_s = _DEADLINE_S
+        self._asleep = False
+        self._running = False
+        self._watched_elsewhere: frozenset[int] = frozenset()  # the host source introduces these
+        self._roster = Roster()
+
+    def open(self, context: SourceContext) -> Iterable[Frame]:
+        """Finds the GPUs. Raises Unavailable without a driver or without a GPU."""
+        options = context.options
+        self._watched_elsewhere = frozenset(context.pids)
+        proc = Path(options.get("nvml.proc", "/proc"))
+        host = options.get("nvml.host_proc") or os.environ.get("HOST_PROC")
+        self._place = Place(Path(options.get("nvml.sysfs", "/sys")), PidMap(proc, Path(host) if host else None))
+        self._deadline_s = float(options.get("nvml.deadline_s", _DEADLINE_S))
+        self._nvml = _binding(options)
+        self._asleep = _all_asleep(self._place.sysfs)
+        if self._asleep:
+            return [_note("nvml.asleep", "every NVIDIA GPU sleeps; read as soon as one is awake")]
+        return self._start() + _dcgm(proc)
+
+    def poll(self) -> Iterable[Frame]:
+        """One reading of every GPU that answers in time."""
+        if self._asleep:
+            self._asleep = _all_asleep(self._place.sysfs)
+            return [] if self._asleep else self._start()
+        return self._read()
+
+    def close(self) -> None:
+        """Never waits for a GPU that hangs."""
+        for watched in self._watched:
+            watched.lane.close()
+        idle = [watched for watched in self._watched if not watched.lane.busy]
+        for watched in idle:
+            watched.gpu.close()
+        if self._running and len(idle) == len(self._watched):  # else it would wait for the hung call
+            _within(self._shutdown, self._deadline_s)
+        self._running, self._watched = False, []
+
+    def _start(self) -> list[Frame]:
+        try:
+            self._nvml.nvmlInit()
+            self._running = True
+            count = self._nvml.nvmlDeviceGetCount()
+        except self._nvml.NVMLError as error:
+            raise _no_driver(error) from None
+        if not count:
+            raise Unavailable("there is a driver but no NVIDIA GPU", "check `lspci`, and `--gpus` of the container")
+        self._watched = [_Watched(Gpu(self._nvml, index, self._place)) for index in range(count)]
+        return self._read()
+
+    def _shutdown(self) -> None:
+        with contextlib.suppress(self._nvml.NVMLError):  # a driver that is gone has nothing left to close
+            self._nvml.nvmlShutdown()
+
+    def _read(self) -> list[Frame]:
+        end = monotonic() + self._deadline_s
+        for watched in self._watched:
+            watched.ask()
+        frames = [frame for watched in self._watched for frame in watched.frames(end)]
+        users = {frame.pid for frame in frames if isinstance(frame, Sample) and frame.pid is not None}
+        return [*self._roster.meet(users - self._watched_elsewhere), *frames, *self._roster.ended()]
+
+
+class _Watched:
+    """A GPU, its thread, and whether it is late."""
+
+    def __init__(self, gpu: Gpu) -> None:
+        self.gpu = gpu
+        self.lane = Lane(f"nvml-{gpu.index}", gpu.read)
+        self._asked_ns = 0
+        self._late = False
+
+    def ask(self) -> None:
+        """Never a second call while one is out."""
+        if self.lane.ask():
+            self._asked_ns = now_ns()
+
+    def frames(self, end: float) -> list[Frame]:
+        """The reading, or a Note when it is late; one that was late before is not waited for again."""
+        frames = self.lane.take(0.0 if self._late else end - monotonic())
+        if frames is None:
+            return [] if self._late else [self._turn_late()]
+        return [*self._back(), *frames]
+
+    def _turn_late(self) -> Note:
+        self._late = True
+        text = f"GPU {self.gpu.index} doesn't answer; the others go on"
+        return self._note("warning", text, "look at dmesg for Xid errors")
+
+    def _back(self) -> list[Frame]:
+        if not self._late:
+            return []
+        self._late = False
+        away = (now_ns() - self._asked_ns) / NS_PER_S
+        return [self._note("info", f"GPU {self.gpu.index} answers again after {away:.1f} s", "")]
+
+    def _note(self, level: str, text: str, step: str) -> Note:
+        return Note(now_ns(), level, "nvml.gpu_late", text, step, NAME, self.gpu.device, since_ns=self._asked_ns)
+
+
+def _binding(options: Mapping[str, str]) -> Any:
+    try:
+        import pynvml
+    except ImportError:
+        raise Unavailable("no binding to NVML", "pip install nvidia-ml-py") from None
+    path = options.get("nvml.library")
+    if path:
+        try:
+            ctypes.CDLL(path)  # the binding asks for it by its SONAME and gets the one that is loaded
+        except OSError as error:
+            raise Unavailable(f"can't load {path}: {error}", "check nvml.library") from None
+    return pynvml
+
+
+def _no_driver(error: Any) -> Unavailable:
+    cause, step = _NO_DRIVER.get(error.value, (f"NVML can't start: {error}", "try `nvidia-smi`"))
+    return Unavailable(cause, step)
+
+
+def _all_asleep(sysfs: Path) -> bool:
+    """Opening the driver would wake a laptop's sleeping GPU."""
+    states = [runtime_status(folder) for folder in (sysfs / "bus/pci/drivers/nvidia").glob("*:*:*.*")]
+    return bool(states) and all(state == "suspended" for state in states)
+
+
+def _dcgm(proc: Path) -> list[Frame]:
+    names = {_text(file) for file in proc.glob("[0-9]*/comm")}
+    running = sorted(names & _DCGM)
+    if not running:
+        return []
+    return [_note("nvml.dcgm", f"{running[0]} runs: it and acceltop read the same hardware counters")]
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace").strip()
+    except OSError:  # it ended meanwhile
+        return ""
+
+
+def _note(code: str, text: str) -> Note:
+    return Note(now_ns(), "info", code, text, source=NAME)
+
+
+def _within(call: Callable[[], None], timeout_s: float) -> None:
+    """Gives the driver `timeout_s` to come back; then it is left alone."""
+    lane: Lane[None] = Lane("nvml-close", call)
+    lane.ask()
+    lane.take(timeout_s)
+    lane.close()

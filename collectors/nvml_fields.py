@@ -1,0 +1,181 @@
+"""The counters of one NVIDIA device, as a table: metric, the calls that may give it, scale to the metric's unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from acceltop.collectors.nvml_calls import Calls
+from acceltop.profiler.clock import monotonic
+
+KIB = 1024
+# Bytes a second of one PCIe lane, one way, by generation: transfer rate × encoding / 8.
+_LANE = {1: 250e6, 2: 500e6, 3: 8e9 * 128 / 130 / 8, 4: 16e9 * 128 / 130 / 8, 5: 32e9 * 128 / 130 / 8}
+_LANE |= {6: 64e9 * 242 / 256 / 8}
+_THROTTLE = {
+    0x2: "application clocks",
+    0x4: "power cap",
+    0x8: "hardware slow-down",
+    0x10: "sync boost",
+    0x20: "thermal",
+    0x40: "thermal",
+    0x80: "power brake",
+    0x100: "display clocks",
+    0x200: "board limit",
+    0x400: "reliability",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    metric: str
+    calls: tuple[tuple[str, ...], ...]  # function and names of constants; the first that answers counts
+    scale: float = 1.0
+
+
+def _field(metric: str, *call: str, scale: float = 1.0) -> _Field:
+    return _Field(metric, (call,), scale)
+
+
+FIELDS = (
+    _field("hw.power", "nvmlDeviceGetPowerUsage", scale=1e-3),
+    _Field(
+        "hw.power.limit", (("nvmlDeviceGetEnforcedPowerLimit",), ("nvmlDeviceGetPowerManagementLimit",)), scale=1e-3
+    ),
+    _field("hw.energy", "nvmlDeviceGetTotalEnergyConsumption", scale=1e-3),
+    _Field(
+        "hw.temperature",
+        (
+            ("nvmlDeviceGetTemperatureV", "NVML_TEMPERATURE_GPU"),
+            ("nvmlDeviceGetTemperature", "NVML_TEMPERATURE_GPU"),
+        ),
+    ),
+    _field("hw.temperature.limit", "nvmlDeviceGetTemperatureThreshold", "NVML_TEMPERATURE_THRESHOLD_SLOWDOWN"),
+    _field("hw.gpu.clock.sm", "nvmlDeviceGetClockInfo", "NVML_CLOCK_SM", scale=1e6),
+    _field("hw.gpu.clock.sm.limit", "nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_SM", scale=1e6),
+    _field("hw.gpu.clock.memory", "nvmlDeviceGetClockInfo", "NVML_CLOCK_MEM", scale=1e6),
+    _field("hw.gpu.clock.memory.limit", "nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_MEM", scale=1e6),
+    _field("hw.fan.speed_ratio", "nvmlDeviceGetFanSpeed", scale=0.01),
+    _field(
+        "hw.errors.ecc.corrected",
+        "nvmlDeviceGetTotalEccErrors",
+        "NVML_MEMORY_ERROR_TYPE_CORRECTED",
+        "NVML_VOLATILE_ECC",
+    ),
+    _field(
+        "hw.errors.ecc.uncorrected",
+        "nvmlDeviceGetTotalEccErrors",
+        "NVML_MEMORY_ERROR_TYPE_UNCORRECTED",
+        "NVML_VOLATILE_ECC",
+    ),
+    _field("hw.gpu.pcie.generation", "nvmlDeviceGetCurrPcieLinkGeneration"),
+    _field("hw.gpu.pcie.width", "nvmlDeviceGetCurrPcieLinkWidth"),
+    _field("hw.gpu.encoder.utilization", "nvmlDeviceGetEncoderUtilization", scale=0.01),
+    _field("hw.gpu.decoder.utilization", "nvmlDeviceGetDecoderUtilization", scale=0.01),
+)
+
+
+def plain_values(calls: Calls) -> dict[str, float]:
+    """All of `FIELDS` that this device has, and what follows from them."""
+    values = {field.metric: value for field in FIELDS if (value := _read(calls, field)) is not None}
+    lanes, generation = values.get("hw.gpu.pcie.width"), int(values.get("hw.gpu.pcie.generation", 0))
+    if lanes and generation in _LANE:
+        values["hw.gpu.pcie.limit"] = lanes * _LANE[generation]
+    return values | _residency(calls)
+
+
+def _read(calls: Calls, field: _Field) -> float | None:
+    for function, *names in field.calls:
+        constants = [calls.constant(name) for name in names]
+        if None in constants:
+            continue
+        value = calls.get(function, *constants)
+        if isinstance(value, list):  # encoder and decoder: with the length of their window
+            value = value[0]
+        if value is not None:
+            return float(value) * field.scale
+    return None
+
+
+def _residency(calls: Calls) -> dict[str, float]:
+    rates = calls.get("nvmlDeviceGetUtilizationRates")
+    if rates is None or rates.gpu > 100 or rates.memory > 100:
+        return {}
+    return {"hw.gpu.utilization": rates.gpu / 100, "hw.gpu.dram.busy_hint": rates.memory / 100}
+
+
+def memory_values(calls: Calls) -> dict[str, float]:
+    """Usage without what the driver keeps for itself, where it tells the difference, and size."""
+    memory = calls.get("nvmlDeviceGetMemoryInfo", calls.constant("nvmlMemory_v2"))
+    memory = memory or calls.get("nvmlDeviceGetMemoryInfo")
+    if memory is None or memory.total == 0 or memory.used > memory.total:
+        return {}
+    return {"hw.gpu.memory.usage": float(memory.used), "hw.gpu.memory.limit": float(memory.total)}
+
+
+def states(calls: Calls) -> dict[str, str]:
+    """What is a word: performance state, reasons of throttling ("none" when there is none)."""
+    found = {}
+    level = calls.get("nvmlDeviceGetPerformanceState")
+    if level is not None and 0 <= level <= 15:
+        found["performance_state"] = f"P{level}"
+    reasons = calls.get("nvmlDeviceGetCurrentClocksEventReasons")
+    if reasons is None:
+        reasons = calls.get("nvmlDeviceGetCurrentClocksThrottleReasons")
+    if reasons is not None:
+        found["throttle"] = ", ".join(dict.fromkeys(w for bit, w in _THROTTLE.items() if reasons & bit)) or "none"
+    return found
+
+
+ALL_LINKS = 0xFFFFFFFF
+# Field values that count up, as (field, scope): metric, bytes in one.
+_COUNTERS: dict[tuple[int, int], tuple[str, int]] = {
+    (138, ALL_LINKS): ("hw.gpu.nvlink.transmit", KIB),
+    (139, ALL_LINKS): ("hw.gpu.nvlink.receive", KIB),
+    (197, 0): ("hw.gpu.pcie.transmit", 1),
+    (198, 0): ("hw.gpu.pcie.receive", 1),
+}
+_MEMORY_TEMPERATURE = (82, 0)
+
+
+class FieldValues:
+    """One call for all that NVML gives as "field values": memory temperature and, without GPM, the links."""
+
+    def __init__(self, calls: Calls, counters: bool) -> None:
+        self._calls = calls
+        self._wanted = [_MEMORY_TEMPERATURE, *(_COUNTERS if counters else ())]
+        self._before: dict[tuple[int, int], tuple[float, int]] = {}
+
+    def values(self) -> dict[str, float]:
+        """Empty parts where the device has no such field; rates from the second reading on."""
+        if not self._wanted:
+            return {}
+        items = self._calls.get("nvmlDeviceGetFieldValues", list(self._wanted))
+        now = monotonic()
+        found = dict(self._ok(items or ()))
+        values = {_COUNTERS[key][0]: rate for key, rate in self._rates(now, found) if key in _COUNTERS}
+        if _MEMORY_TEMPERATURE in found:
+            values["hw.temperature.memory"] = float(found[_MEMORY_TEMPERATURE])
+        return values
+
+    def _ok(self, items: Any) -> Iterator[tuple[tuple[int, int], int]]:
+        for item in items:
+            key = (item.fieldId, item.scopeId)
+            if item.nvmlReturn == 0:
+                yield key, field_integer(item)
+            elif item.nvmlReturn == 3 and key in self._wanted:
+                self._wanted.remove(key)
+
+    def _rates(self, now: float, found: dict[tuple[int, int], int]) -> Iterator[tuple[tuple[int, int], float]]:
+        for key in _COUNTERS.keys() & found.keys():
+            then, count = self._before.get(key, (now, found[key]))
+            self._before[key] = (now, found[key])
+            if now > then and found[key] >= count:  # less: it wrapped around
+                yield key, (found[key] - count) * _COUNTERS[key][1] / (now - then)
+
+
+def field_integer(item: Any) -> int:
+    """The value of an integer field, by the type that the driver says it has."""
+    by_type = {1: "uiVal", 2: "ulVal", 3: "ullVal", 4: "sllVal", 5: "siVal", 6: "usVal"}
+    return int(getattr(item.value, by_type.get(item.valueType, "ullVal")))

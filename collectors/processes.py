@@ -1,0 +1,85 @@
+"""Processes that a source looks at: introduced once, and said farewell to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import psutil
+
+from acceltop.profiler.analysis.layers import framework_of, layers_of
+from acceltop.profiler.attach.target import Target, attachable, inspect
+from acceltop.profiler.clock import now_ns
+from acceltop.profiler.errors import TargetError
+from acceltop.profiler.model import Frame, ProcessFound, ProcessGone
+
+_GONE_REMEMBERED = 4096
+
+
+class Roster:
+    """Tells of each process once that it is there, and once that it ended."""
+
+    def __init__(self) -> None:
+        self._there: dict[int, psutil.Process] = {}
+        self._gone: dict[int, None] = {}  # in order, so that the oldest can be forgotten
+
+    @property
+    def present(self) -> tuple[psutil.Process, ...]:
+        """Those that were there at the last look."""
+        return tuple(self._there.values())
+
+    def meet(self, pids: Iterable[int]) -> list[Frame]:
+        """ProcessFound for those that are new, ProcessGone for those that are not there."""
+        return [frame for pid in pids if pid not in self._there for frame in self._meet(pid)]
+
+    def ended(self) -> list[Frame]:
+        """ProcessGone for those that ended since the last look."""
+        return [
+            frame for process in self.present if (why := _why_ended(process)) for frame in self._end(process.pid, why)
+        ]
+
+    def _meet(self, pid: int) -> list[Frame]:
+        try:
+            process = psutil.Process(pid)
+            target = inspect(pid)
+        except TargetError as error:
+            return self._end(pid, error.cause)
+        except psutil.Error:
+            return self._end(pid, "there is no such process")
+        self._there[pid] = process
+        self._gone.pop(pid, None)  # the number may have been used before
+        return [_found(target)]
+
+    def _end(self, pid: int, reason: str) -> list[Frame]:
+        self._there.pop(pid, None)
+        if pid in self._gone:
+            return []
+        self._gone[pid] = None
+        if len(self._gone) > _GONE_REMEMBERED:
+            self._gone.pop(next(iter(self._gone)))
+        return [ProcessGone(now_ns(), pid, reason=reason)]
+
+
+def _found(target: Target) -> ProcessFound:
+    return ProcessFound(
+        now_ns(),
+        target.pid,
+        target.command,
+        user=target.user,
+        start_ns=target.start_ns,
+        parent=target.parent,
+        container=target.container,
+        rank=target.rank,
+        world_size=target.world_size,
+        framework=framework_of(target),
+        attachable=attachable(target),
+        layers=layers_of(target),
+    )
+
+
+def _why_ended(process: psutil.Process) -> str | None:
+    try:
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            return None
+    except psutil.Error:  # it ended in between
+        return "it ended"
+    return "it ended" if not process.is_running() else "it ended; its parent has not collected it yet"
