@@ -123,9 +123,9 @@ class Session:
         """No source will say anything more (each ended or was given up)."""
         return not any(runner.thread.is_alive() for runner in self._runners)
 
-    def waiting_for_first(self) -> list[str]:
-        """Names of the sources that have not given a reading yet and still may."""
-        return [r.name for r in self._runners if r.thread.is_alive() and not r.readings]
+    def waiting_for(self, readings: int) -> list[str]:
+        """Names of the sources that have given fewer readings than that, and still may."""
+        return [r.name for r in self._runners if r.thread.is_alive() and r.readings < readings]
 
     def stop(self) -> None:
         """Ends everything within STOP_S, hung sources included. Raises the error of a sink, if there was one."""

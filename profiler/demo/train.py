@@ -64,7 +64,7 @@ def train(seconds: float, batch: int) -> int:
         loss.backward()
         optimizer.step()
         steps += 1
-        if steps % 500 == 0:
+        if steps == 1 or steps % 500 == 0:
             print(f"step {steps}: loss {loss.item():.3f}", flush=True)
         if time.monotonic() > end:
             break
