@@ -10,11 +10,13 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from acceltop.profiler.model import FRAMES, Frame
+from acceltop.profiler.model import FRAMES, DeviceFound, Frame
 
 MAX_LINE = 64 << 20  # bytes of one frame: a longer line is refused before it is parsed
-_KINDS: dict[str, type[Frame]] = {kind.__name__: kind for kind in FRAMES}
-Read = Callable[[Any], Any]
+_KIND_OF = {DeviceFound: "device"}  # these have a field called kind themselves
+_KINDS: dict[str, type] = {kind.__name__: kind for kind in FRAMES}
+MAX_INT = 2**63 - 1  # what a column of a Timeline and a time of a trace can hold
+Convert = Callable[[Any], Any]
 
 
 class CodecError(ValueError):
@@ -28,7 +30,7 @@ def encode(frame: Frame) -> str:
 
 def to_dict(frame: Frame) -> dict[str, Any]:
     """Plain JSON types, "kind" first; what is absent or empty is left out."""
-    return {"kind": type(frame).__name__, **_plain(frame)}
+    return {"kind": type(frame).__name__, **_fields(frame)}
 
 
 def decode(line: str | bytes) -> Frame | None:
@@ -52,48 +54,75 @@ def from_dict(data: object) -> Frame | None:
     return frame
 
 
-def _plain(value: object) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items() if _known(v)}
-    if isinstance(value, (tuple, list)):
-        return [_plain(item) for item in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {f: _plain(v) for f, v in ((f, getattr(value, f)) for f in value.__dataclass_fields__) if _said(v)}
-    return value
+def _fields(record: Any) -> dict[str, Any]:
+    kind: type = type(record)
+    known = {}
+    for field, name, convert in _writers(kind):
+        value = getattr(record, field)
+        if convert is not None and value is not None:
+            value = None if value == () or value == {} else convert(value)
+        if value is not None:
+            known[name] = value
+    return known
 
 
-def _known(value: object) -> bool:
-    return value is not None and not (isinstance(value, float) and not math.isfinite(value))
-
-
-def _said(value: object) -> bool:
-    return _known(value) and value != () and value != {}
+def wire_name(kind: type, field: str) -> str:
+    """The name of a field in JSON: its own, unless that is taken by the frame's kind."""
+    return f"{_KIND_OF[kind]}_kind" if field == "kind" and kind in _KIND_OF else field
 
 
 @cache
-def _record(kind: type) -> Read:
+def _writers(kind: type) -> tuple[tuple[str, str, Convert | None], ...]:
     hints = get_type_hints(kind)
-    readers = [(f.name, _reader(hints[f.name]), f) for f in fields(kind)]
+    return tuple((f.name, wire_name(kind, f.name), _writer(hints[f.name])) for f in fields(kind))
+
+
+def _writer(hint: Any) -> Convert | None:
+    """What makes plain JSON of a value that is not None; it gives None for a number that isn't one."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return _writer(_without_none(args))
+    if origin is tuple:
+        item = _writer(args[0])
+        return lambda value: list(value if item is None else map(item, value))
+    if origin is Mapping:
+        item = _writer(args[1])
+        if item is None:
+            return dict
+        return lambda value: {k: plain for k, v in value.items() if (plain := item(v)) is not None}
+    if hasattr(hint, "__dataclass_fields__"):
+        return _fields
+    return (lambda value: value if math.isfinite(value) else None) if hint is float else None
+
+
+def _without_none(args: tuple[Any, ...]) -> Any:
+    return next(arg for arg in args if arg is not NoneType)
+
+
+@cache
+def _record(kind: type) -> Convert:
+    hints = get_type_hints(kind)
+    readers = [(f.name, wire_name(kind, f.name), _reader(hints[f.name]), f) for f in fields(kind)]
     # The empty value of a column or mapping is not written, so it is what an absent one means.
-    empty = {name: _EMPTY[get_origin(hints[name])] for name, _, _ in readers if get_origin(hints[name]) in _EMPTY}
+    empty = {name: _EMPTY[get_origin(hints[name])] for name, *_ in readers if get_origin(hints[name]) in _EMPTY}
 
     def read(data: Any) -> Any:
         if not isinstance(data, dict):
             raise CodecError(f"{kind.__name__}: expected an object")
         known = {}
-        for name, reader, spec in readers:
-            if data.get(name) is not None:
-                known[name] = _field(kind, name, reader, data[name])
+        for field, name, reader, spec in readers:
+            if (value := data.get(name)) is not None:
+                known[field] = _field(kind, name, reader, value)
             elif spec.default is MISSING and spec.default_factory is MISSING:
-                if name not in empty:
+                if field not in empty:
                     raise CodecError(f"{kind.__name__}: no {name}")
-                known[name] = empty[name]()
+                known[field] = empty[field]()
         return kind(**known)
 
     return read
 
 
-def _field(kind: type, name: str, reader: Read, value: object) -> Any:
+def _field(kind: type, name: str, reader: Convert, value: object) -> Any:
     try:
         return reader(value)
     except CodecError:
@@ -105,10 +134,10 @@ def _field(kind: type, name: str, reader: Read, value: object) -> Any:
 _EMPTY: dict[Any, Callable[[], Any]] = {tuple: tuple, Mapping: dict}
 
 
-def _reader(hint: Any) -> Read:
+def _reader(hint: Any) -> Convert:
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return _reader(next(arg for arg in args if arg is not NoneType))
+        return _reader(_without_none(args))
     if origin is tuple:
         item = _reader(args[0])
         return lambda value: tuple(map(item, _expect(list, value)))
@@ -129,6 +158,8 @@ def _expect(kind: type, value: Any) -> Any:
 def _int(value: Any) -> int:
     if type(value) is not int:
         raise TypeError(f"expected int, found {type(value).__name__}")
+    if not -MAX_INT <= value <= MAX_INT:
+        raise ValueError("more than 64 bits")
     return value
 
 
@@ -141,7 +172,7 @@ def _float(value: Any) -> float:
     return number
 
 
-_SCALARS: dict[Any, Read] = {
+_SCALARS: dict[Any, Convert] = {
     int: _int,
     float: _float,
     str: lambda value: _expect(str, value),

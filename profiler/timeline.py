@@ -38,6 +38,7 @@ from acceltop.profiler.model import (
     Steps,
 )
 
+__all__ = ["Band", "DeviceState", "Key", "ProcessState", "Reading", "State", "StepColumns", "Timeline"]
 MAX_NOTES = 2_000
 RECENT_KERNELS, RECENT_STACKS = 150, 60  # windows kept as they came: 5 minutes of the one, 10 of the other
 MAX_SLICES = 400_000  # single calls kept, of one process
