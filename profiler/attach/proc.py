@@ -1,0 +1,102 @@
+"""What /proc says about a process. No library, no side effects; bounded, since the strings are not ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MAX_ARGUMENTS = 1 << 16  # bytes of a command line that are read
+MAX_ENVIRON = 1 << 20
+
+
+class Mapping(NamedTuple):
+    """One line of /proc/PID/maps."""
+
+    start: int
+    end: int
+    permissions: str
+    offset: int
+    inode: int
+    path: str
+
+
+class Stat(NamedTuple):
+    """The fields of /proc/PID/stat that we use; `start_ticks` names a process where its PID alone may be reused."""
+
+    state: str
+    parent: int
+    threads: int
+    start_ticks: int
+
+
+def read(pid: int, name: str, limit: int = MAX_ENVIRON) -> bytes:
+    """The first `limit` bytes of /proc/PID/`name`. Raises OSError."""
+    with open(f"/proc/{pid}/{name}", "rb") as file:
+        return file.read(limit)
+
+
+def read_or_empty(pid: int, name: str, limit: int = MAX_ENVIRON) -> bytes:
+    """The same, where "may not be read" is an answer too."""
+    try:
+        return read(pid, name, limit)
+    except OSError:
+        return b""
+
+
+def stat(pid: int) -> Stat:
+    """Raises OSError if there is no such process."""
+    # The name stands in brackets and may hold anything, brackets too.
+    fields = read(pid, "stat").rpartition(b")")[2].split()
+    return Stat(fields[0].decode(), int(fields[1]), int(fields[17]), int(fields[19]))
+
+
+def status(pid: int) -> dict[str, str]:
+    """/proc/PID/status as a dict. Raises OSError."""
+    lines = read(pid, "status").decode(errors="replace").splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def maps(pid: int) -> Iterator[Mapping]:
+    """Its mappings in the order of their addresses. Raises OSError."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            fields = line.rstrip("\n").split(maxsplit=5)
+            start, _, end = fields[0].partition("-")
+            path = fields[5] if len(fields) > 5 else ""
+            yield Mapping(int(start, 16), int(end, 16), fields[1], int(fields[2], 16), int(fields[4]), path)
+
+
+def arguments(pid: int) -> tuple[str, ...]:
+    """Its command line as it is now, empty for a zombie."""
+    raw = read_or_empty(pid, "cmdline", MAX_ARGUMENTS).rstrip(b"\0")
+    return tuple(part.decode(errors="replace") for part in raw.split(b"\0")) if raw else ()
+
+
+def environ(pid: int) -> dict[str, str]:
+    """The environment it was started with, empty if it may not be read."""
+    pairs = read_or_empty(pid, "environ").split(b"\0")
+    return {
+        key.decode(errors="replace"): value.decode(errors="replace")
+        for key, found, value in (pair.partition(b"=") for pair in pairs)
+        if found
+    }
+
+
+def link(pid: int, name: str) -> str | None:
+    """Where the link /proc/PID/`name` points to, if that may be seen."""
+    try:
+        return os.readlink(f"/proc/{pid}/{name}")
+    except OSError:
+        return None
+
+
+def pids() -> list[int]:
+    """Every process that can be seen from here."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def boot_time_s() -> int:
+    """When the kernel started, in seconds since the epoch."""
+    with open("/proc/stat", encoding="ascii") as file:
+        return next((int(line.split()[1]) for line in file if line.startswith("btime ")), 0)
