@@ -38,6 +38,7 @@ MAX_REMEMBERED = 4096  # devices and ended processes kept apart
 Sink = Callable[[Frame], None]
 Loader = Callable[[], Source]
 _log = logging.getLogger("acceltop.session")
+logging.getLogger("acceltop").addHandler(logging.NullHandler())  # silent until -v or --log-file
 
 
 def installed(only: Sequence[str] = (), without: Sequence[str] = ()) -> dict[str, Loader]:

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from acceltop.profiler import __version__
-from acceltop.profiler.cli import VERBS, options, snapshot, verb_module
-from acceltop.profiler.cli.output import say
+from acceltop.profiler.cli import VERBS, options, verb_module
 
 
 class _Help(argparse.Action):
@@ -41,6 +40,9 @@ def configure(parser: options.Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from acceltop.profiler.cli import snapshot
+    from acceltop.profiler.cli.output import say
+
     if sys.stdout.isatty():
         say("the screens are not there yet: this is `acceltop snapshot`")
     return snapshot.run(args)

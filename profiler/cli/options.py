@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import re
 import sys
-import threading
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from acceltop.profiler.errors import AcceltopError, UsageError
-from acceltop.profiler.source import SourceContext
 from acceltop.profiler.text import clean
+
+if TYPE_CHECKING:
+    from acceltop.profiler.source import SourceContext
 
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|min|m|h|)")
@@ -98,23 +98,27 @@ def add_attaching(parser: argparse.ArgumentParser) -> None:
 
 def context(args: argparse.Namespace, pids: tuple[int, ...] = ()) -> SourceContext:
     """What the sources are told of these options."""
+    from acceltop.profiler.source import SourceContext  # loads all Frames: not for --help or --version
+
     return SourceContext(
         interval_s=getattr(args, "interval", 1.0),
         pids=pids,
         budget=getattr(args, "budget", 0.0),
         inject=not getattr(args, "no_inject", True),
         method=getattr(args, "method", "auto"),
-        stop=threading.Event(),
     )
 
 
 def set_up_logging(args: argparse.Namespace) -> None:
     """`-v` to stderr, `--log-file` to a file; silent without. Raises AcceltopError when the file can't be written."""
+    if not (args.verbose or args.log_file):
+        return
+    import logging
+
     root = logging.getLogger("acceltop")
-    root.addHandler(logging.NullHandler())
     form = logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s")
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)] if getattr(args, "verbose", False) else []
-    if getattr(args, "log_file", None):
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)] if args.verbose else []
+    if args.log_file:
         try:
             handlers.append(logging.FileHandler(args.log_file, encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
