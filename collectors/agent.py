@@ -1,0 +1,206 @@
+"""The client of the agent in each watched process: attaches where none is there yet, then passes its Frames on."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+from acceltop.profiler.attach import inject as injection
+from acceltop.profiler.attach import proc, target
+from acceltop.profiler.attach.payload import agent_source
+from acceltop.profiler.clock import monotonic, now_ns
+from acceltop.profiler.codec import MAX_LINE, CodecError, decode
+from acceltop.profiler.errors import AcceltopError, TargetError, Unavailable
+from acceltop.profiler.model import Cost, Frame, KernelWindow, MemoryStats, Note, Steps
+from acceltop.profiler.source import SourceContext
+
+BASES = ("/tmp", "/dev/shm", "/var/tmp")  # where the agent's socket can be, as the target sees it
+ANSWER_S = 8.0  # from the injection to the agent's first word: a main thread in a long C call lets it wait
+FRAMEWORK_S = 12.0  # then "no framework" is said
+LISTEN_S = 0.25
+
+
+class Source:
+    """KernelWindow, Steps, Cost, MemoryStats and Notes of the processes in `context.pids`."""
+
+    name = "agent"
+    deadline_s = 60.0
+
+    def __init__(self) -> None:
+        self._context = SourceContext()
+        self._links: list[Link] = []
+
+    def open(self, context: SourceContext) -> Iterable[Frame]:
+        """Attaches to each process; one that can't be entered is told of in a Note, the others go on."""
+        if not context.inject or context.budget <= 0:
+            raise Unavailable("the process is not entered (--no-inject or --budget 0)", "counters and stacks only")
+        self._context = context
+        self.deadline_s = context.interval_s + 5.0
+        return self._attach()
+
+    def _attach(self) -> Iterator[Frame]:
+        for pid in self._context.pids:
+            if self._context.stop.is_set():
+                return
+            try:
+                link = Link.to(pid, self._context)
+            except AcceltopError as error:
+                yield _note(pid, "error", "agent.not_attached", error.cause, error.next_step)
+                continue
+            self._links.append(link)
+            yield _note(pid, "info", "agent.attached", link.story)
+
+    def poll(self) -> Iterator[Frame]:
+        """Frames as they come, for one interval."""
+        end = monotonic() + self._context.interval_s
+        while not self._context.stop.is_set():
+            left = end - monotonic()
+            if left <= 0:
+                return
+            if not self._links:
+                self._context.stop.wait(left)
+                return
+            readable, _, _ = select.select(self._links, (), (), min(left, LISTEN_S))
+            for link in readable:
+                yield from link.read()
+            for link in self._links:
+                yield from link.silence()
+            self._links = [link for link in self._links if link.alive]
+
+    def close(self) -> None:
+        """The agents see that nobody is there any more, and leave within seconds."""
+        for link in self._links:
+            link.close()
+
+
+class Link:
+    """The connection to the agent of one process."""
+
+    def __init__(self, pid: int, sock: socket.socket, story: str, rank: int | None) -> None:
+        self.pid, self.story, self.alive = pid, story, True
+        self._sock, self._rank = sock, rank
+        self._buffer = bytearray()
+        self._since = monotonic()
+        self._probed = False
+        self._said = False
+
+    @classmethod
+    def to(cls, pid: int, context: SourceContext) -> Link:
+        """Joins the agent that is there, or injects one. Raises TargetError."""
+        process = target.inspect(pid)
+        places = [f"{base}/acceltop-{process.nspid}-{proc.stat(pid).start_ticks}" for base in BASES]
+        sock, story = _connect(pid, places), "joined the agent that is already in the process"
+        if sock is None:
+            sock, story = _inject(pid, places, context)
+        sock.sendall(json.dumps({"cmd": "configure", "budget": context.budget}).encode() + b"\n")
+        sock.setblocking(False)
+        return cls(pid, sock, story, process.rank)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        self.alive = False
+        self._sock.close()
+
+    def read(self) -> Iterator[Frame]:
+        """The Frames that have come in whole; ends the link when the agent has gone or talks nonsense."""
+        try:
+            data = self._sock.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self._buffer += data
+        *lines, rest = self._buffer.split(b"\n")
+        self._buffer = bytearray(rest)
+        for line in lines:
+            yield from self._frame(bytes(line))
+        if not data or len(self._buffer) > MAX_LINE:
+            self.close()
+            yield from self._farewell()
+
+    def silence(self) -> Iterator[Frame]:
+        """Says once that there is nothing to profile in the process."""
+        if self._probed or self._said or monotonic() - self._since < FRAMEWORK_S:
+            return
+        self._said = True
+        yield _note(
+            self.pid,
+            "info",
+            "agent.no_framework",
+            "the process has not imported a framework that can be profiled (PyTorch)",
+            "counters and stacks are shown; kernels follow when it imports one",
+        )
+
+    def _frame(self, line: bytes) -> Iterator[Frame]:
+        if not line:
+            return
+        try:
+            frame = decode(line)
+        except CodecError as error:
+            yield _note(self.pid, "warning", "agent.bad_frame", f"the agent sent a frame that is none: {error}")
+            return
+        if frame is None:
+            self._probed = self._probed or b'"framework"' in line  # its hello
+        elif isinstance(frame, Steps):
+            yield replace(frame, pid=self.pid, rank=self._rank)
+        elif isinstance(frame, (KernelWindow, Cost, MemoryStats, Note)):
+            yield replace(frame, pid=self.pid)  # in its own PID namespace the agent knows itself by another number
+
+    def _farewell(self) -> Iterator[Frame]:
+        if os.path.exists(f"/proc/{self.pid}"):
+            with suppress(OSError, IndexError):
+                if proc.stat(self.pid).state not in "ZX":
+                    yield _note(self.pid, "warning", "agent.gone", "the agent has left the process, which goes on")
+
+
+def _connect(pid: int, places: list[str]) -> socket.socket | None:
+    """A connection to the agent in `pid`; only the process itself may be at the other end."""
+    for place in places:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        sock.settimeout(2.0)
+        try:
+            sock.connect(f"/proc/{pid}/root{place}/agent.sock")
+        except OSError:
+            sock.close()
+            continue
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        if struct.unpack("3i", credentials)[0] == pid:
+            return sock
+        sock.close()
+        raise TargetError(f"another process listens on the agent's socket of {pid}", f"remove {place}")
+    return None
+
+
+def _inject(pid: int, places: list[str], context: SourceContext) -> tuple[socket.socket, str]:
+    source = agent_source({"directories": places, "budget": context.budget})
+    done = injection.inject(pid, source, method=context.method)
+    end = monotonic() + ANSWER_S
+    try:
+        while monotonic() < end and not context.stop.is_set():
+            sock = _connect(pid, places)
+            if sock is not None:
+                return sock, _story(done)
+            context.stop.wait(0.02)
+    finally:
+        done.discard()
+    raise TargetError(
+        f"process {pid} has not run our code within {ANSWER_S:g} s",
+        "its main thread is in a long call without Python; try again, or use --no-inject",
+    )
+
+
+def _story(done: injection.Injection) -> str:
+    pause = "" if done.pause_ns is None else f", the process stood still for {done.pause_ns / 1e6:.2f} ms"
+    return f"attached by {done.method}{pause}"
+
+
+def _note(pid: int, level: str, code: str, text: str, next_step: str = "") -> Note:
+    return Note(now_ns(), level, code, text, next_step, source="agent", pid=pid)

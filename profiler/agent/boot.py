@@ -1,0 +1,88 @@
+"""The first code of ours in the target, run in its main thread by the injected call: it must be quick.
+
+It starts one raw thread and returns. That thread builds the other files of this folder as private modules: nothing
+enters `sys.modules`, and the source is compiled in pieces, so that the job never waits long for the interpreter lock.
+"""
+
+from __future__ import annotations
+import __future__
+
+import _thread
+import builtins
+import json
+import sys
+import time
+import types
+from typing import Any, Dict, List, Tuple
+
+_PACKAGE = "acceltop.profiler.agent."
+_REST = 4  # pause by time spent compiling
+_FLAGS = __future__.annotations.compiler_flag
+
+
+def boot(payload: str) -> None:
+    """`payload`: JSON with `modules` (name to source) and `config` (see `core.Agent`). Raises nothing."""
+    try:
+        data = json.loads(payload)
+        modules = Modules(data["modules"])
+        if "torch" in sys.modules:
+            modules.load("torch_quiet").first_session_in_this_thread()
+        # Not threading.Thread: that one waits for its start, and the user's thread counts would change.
+        _thread.start_new_thread(_run, (modules, data["config"]))
+    except Exception as error:
+        _last_words(error)
+
+
+def _run(modules: Modules, config: Dict[str, Any]) -> None:
+    try:
+        modules.load("core").Agent(config, modules).run()
+    except Exception as error:
+        _last_words(error)
+
+
+def _last_words(error: BaseException) -> None:
+    """An agent that can't start leaves no trace in the target; acceltop sees that nothing answers."""
+    del error
+
+
+class Modules:
+    """Our own import system: the files of this folder from their source text, in no table of the interpreter's."""
+
+    def __init__(self, sources: Dict[str, str]) -> None:
+        self._sources = sources
+        self._loaded: Dict[str, types.ModuleType] = {}
+        self._builtins = dict(vars(builtins), __import__=self._import)
+
+    def load(self, name: str) -> Any:
+        if name not in self._loaded:
+            module = types.ModuleType("acceltop_agent_" + name)
+            vars(module)["__builtins__"] = self._builtins
+            self._loaded[name] = module
+            for line, part in _parts(self._sources[name]):
+                begin = time.perf_counter()
+                exec(compile("\n" * line + part, "<acceltop " + name + ">", "exec", _FLAGS, True), vars(module))
+                # The job has the interpreter for most of the time, also while we arrive.
+                time.sleep(min(0.02, _REST * (time.perf_counter() - begin)))
+        return self._loaded[name]
+
+    def _import(
+        self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
+    ) -> types.ModuleType:
+        if name.startswith(_PACKAGE):
+            module: types.ModuleType = self.load(name[len(_PACKAGE) :])
+            return module
+        return builtins.__import__(name, globals, locals, fromlist, level)
+
+    def forget(self) -> None:
+        """Let the garbage collector have it all. Nothing is cleared by hand: a call of the user may still be inside of
+        a wrapper of ours, and must find its way out."""
+        self._builtins.pop("__import__", None)
+
+
+def _parts(source: str) -> List[Tuple[int, str]]:
+    """The file cut between its top-level definitions, each with the number of lines before it."""
+    parts, line = [], 0
+    for part in source.split("\n\n\n"):
+        parts.append((line, part))
+        line += part.count("\n") + 3
+    return parts

@@ -1,0 +1,160 @@
+"""How long and how often a window may be: its price is learned and kept in the budget, its true cost is measured."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import Any, Deque, Dict, List, Optional
+
+NS = 1_000_000_000
+FIRST_WINDOW_S = 0.004
+SHORTEST_S, LONGEST_S = 0.001, 0.1
+MOST_EVENTS = 20_000  # in one window, whatever the budget says
+PERIOD_S = 2.0  # a window has a fixed price too: fewer and larger ones show more for the same money
+FIRST_PERIODS_S = (0.3, 0.7)  # the first windows follow each other sooner: a picture at once, still within the sum
+LONGEST_PERIOD_S = 30.0
+AIM = 0.5  # of the budget: the price of a window is an estimate, and noise must not break the promise
+AWAY_EVERY_S, AWAY_S = 20.0, 1.5  # now and then windows pause, to measure what they cost
+
+
+class Price:
+    """Stall of the job by one window = fixed + by_event × events, in seconds; learned from windows that were taken."""
+
+    def __init__(self) -> None:
+        self.fixed_s = 0.0015
+        self.by_event_s = 4e-6
+        self.events_per_s = 0.0
+
+    def learn(self, events: int, length_s: float, stall_s: float) -> None:
+        rate = events / max(length_s, 1e-6)
+        self.events_per_s = rate if not self.events_per_s else 0.5 * self.events_per_s + 0.5 * rate
+        if events > 200:
+            self.by_event_s = 0.7 * self.by_event_s + 0.3 * max(1e-7, stall_s - self.fixed_s) / events
+        else:
+            self.fixed_s = 0.7 * self.fixed_s + 0.3 * max(1e-4, stall_s)
+
+    def of(self, events: float) -> float:
+        return self.fixed_s + self.by_event_s * events
+
+
+class Plan:
+    """The length of the next window and the pause until it."""
+
+    def __init__(self, budget: float) -> None:
+        self.budget = budget
+        self.price = Price()
+        self._taken = 0
+        self.correction = 1.0  # grows while the measured cost is above the budget
+
+    def learn(self, events: int, length_s: float, stall_s: float) -> None:
+        """One window was taken."""
+        self._taken += 1
+        self.price.learn(events, length_s, stall_s)
+
+    def window_s(self) -> float:
+        rate = self.price.events_per_s
+        if not rate:
+            return FIRST_WINDOW_S
+        affordable = (self._spend() * PERIOD_S - self.price.fixed_s) / self.price.by_event_s
+        events = min(MOST_EVENTS, max(0.0, affordable))
+        return min(LONGEST_S, max(SHORTEST_S, events / rate))
+
+    def period_s(self) -> float:
+        """Long enough to pay for the window, and at random: a fixed period would beat with the step."""
+        if 0 < self._taken <= len(FIRST_PERIODS_S):
+            return FIRST_PERIODS_S[self._taken - 1]
+        events = self.price.events_per_s * self.window_s()
+        due = self.price.of(events) / max(self._spend(), 1e-6)
+        return min(LONGEST_PERIOD_S, max(PERIOD_S, due)) * random.uniform(0.7, 1.1)
+
+    def expected(self) -> float:
+        """Share of the job's time that windows cost, as far as known beforehand."""
+        period = max(PERIOD_S, self.price.of(self.price.events_per_s * self.window_s()) / max(self._spend(), 1e-6))
+        return self.price.of(self.price.events_per_s * self.window_s()) / period
+
+    def correct(self, measured: Optional[float]) -> None:
+        """The measured cost is above the budget: spend less; well below: slowly more again."""
+        if measured is None:
+            return
+        if measured > self.budget:
+            self.correction = min(8.0, self.correction * 1.2)
+        elif measured < 0.7 * self.budget:
+            self.correction = max(1.0, self.correction / 1.05)
+
+    def _spend(self) -> float:
+        return self.budget * AIM / self.correction
+
+
+class Meter:
+    """What the job's own steps say: those with a window in them, those between windows, those while windows pause."""
+
+    def __init__(self) -> None:
+        self.inside: Deque[float] = deque(maxlen=400)
+        self.between: Deque[float] = deque(maxlen=2000)
+        self.away: Deque[float] = deque(maxlen=2000)
+        self.extra: Deque[float] = deque(maxlen=60)  # seconds that one window added, by window
+        self._group: List[float] = []
+
+    def step(self, seconds: float, profiled: bool, paused: bool) -> None:
+        if profiled:
+            self._group.append(seconds)
+            self.inside.append(seconds)
+            return
+        if self._group:
+            self._close_group()
+        (self.away if paused else self.between).append(seconds)
+
+    def _close_group(self) -> None:
+        usual = median(self.between) if len(self.between) >= 5 else None
+        if usual is not None:
+            self.extra.append(sum(self._group) - usual * len(self._group))
+        self._group = []
+
+    def ratio(self, period_s: float) -> Optional[float]:
+        """Measured slow-down; None while too few steps were seen to tell it from noise."""
+        if len(self.extra) < 8 or len(self.away) < 8:
+            return None
+        added = max(0.0, median(self.extra)) / period_s
+        between, away = median(self.between), median(self.away)
+        lasting = (between - away) / away
+        return added + (lasting if lasting > 2 * self._noise() else 0.0)
+
+    def _noise(self) -> float:
+        """Standard error of the difference of the two medians, as a ratio."""
+        a, b = _error(self.between), _error(self.away)
+        return float((a * a + b * b) ** 0.5 / max(median(self.away), 1e-9))
+
+
+def median(values: Any) -> float:
+    ordered = sorted(values)
+    n = len(ordered)
+    return float(ordered[n // 2] if n % 2 else (ordered[n // 2 - 1] + ordered[n // 2]) / 2) if n else 0.0
+
+
+def _error(values: Any) -> float:
+    """Standard error of a median, from the spread of the middle half (robust against stalls)."""
+    ordered = sorted(values)
+    n = len(ordered)
+    if n < 4:
+        return float("inf")
+    spread = (ordered[3 * n // 4] - ordered[n // 4]) / 1.349
+    return float(1.253 * spread / n**0.5)
+
+
+def cost_frame(pid: int, now_ns: int, plan: Plan, meter: Meter, stall_s: float) -> Dict[str, Any]:
+    """A `Cost` frame: measured where the job's steps allow, otherwise an estimate."""
+    measured = meter.ratio(plan.period_s())
+    frame: Dict[str, Any] = {
+        "kind": "Cost",
+        "time_ns": now_ns,
+        "pid": pid,
+        "ratio": plan.expected() if measured is None else measured,
+        "measured": measured is not None,
+        "budget": plan.budget,
+        "window_ns": int(plan.window_s() * NS),
+        "stall_ns": int(stall_s * NS),
+    }
+    for name, values in (("inside_s", meter.inside), ("between_s", meter.between), ("away_s", meter.away)):
+        if values:
+            frame[name] = median(values)
+    return frame

@@ -1,0 +1,262 @@
+"""Torch: steps and phases from hooks that stay on, kernels from short profiler windows, the allocator's memory."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import time
+from collections import deque
+from typing import Any, Deque, Dict, List, Optional, Tuple
+
+from acceltop.profiler.agent.budget import AWAY_EVERY_S, AWAY_S, NS, Meter, Plan, cost_frame, median
+from acceltop.profiler.agent.main_thread import in_main_thread
+from acceltop.profiler.agent.steps import ForwardShare, Interval, Marks, Step, Tracker, overlap, steps_frame
+from acceltop.profiler.agent.torch_events import Places, Window, busy, kernel_rows, op_rows, slices, walk
+from acceltop.profiler.agent.torch_hooks import Hooks
+from acceltop.profiler.agent.torch_quiet import bound_to_main, first_session_in_this_thread
+from acceltop.profiler.agent.torch_session import Session
+
+STEPS_EVERY_S = 0.5
+COST_EVERY_S = 1.0
+MEMORY_EVERY_S = 2.0
+SLICES_EVERY_S = 10.0
+RETRY_S = 0.5  # until the next try where no window could be opened
+LOOKS = 5  # at the training thread's Python line, within one window
+MOST_STEPS = 2000  # in one frame
+
+
+class Probe:
+    """`act` does what is due and `due` says when that is next; both on the agent's thread only."""
+
+    def __init__(self, agent: Any, torch: Any, budget: float) -> None:
+        self._agent, self._torch = agent, torch
+        self._plan, self._meter = Plan(budget), Meter()
+        self._tracker, self._forward, self._marks = Tracker(), ForwardShare(), Marks()
+        self._session = Session(torch, agent.wake)
+        self._hooks = Hooks(torch, self._marks, self._session.give_way)
+        self._places = Places()
+        self._recent: Deque[float] = deque(maxlen=100)  # step durations, s
+        self._windows: Deque[Tuple[Interval, List[Interval]]] = deque(maxlen=64)  # opened … read, busy parts
+        self._away: Deque[List[int]] = deque(maxlen=64)  # [begin, end] of pauses
+        self._looks: List[Tuple[int, int, str]] = []
+        self._first_step = 0
+        self._stall_s = 0.0
+        self._said: Optional[str] = None
+        now = time.monotonic()
+        self._timers = {"steps": now, "cost": now + 2 * COST_EVERY_S, "memory": now, "slices": now}
+        self._next_window = now
+        self._close_at = self._next_look = 0.0
+        self._next_away = now
+        self._install()
+        self._pause(0.6)
+
+    def _install(self) -> None:
+        if not self._session.cuda and not bound_to_main():
+            in_main_thread(first_session_in_this_thread, 2.0)
+        if not self._hooks.install():
+            self._agent.note("warning", "torch.no_steps", "the optimizer is never idle: steps can't be counted")
+
+    def describe(self) -> Dict[str, Any]:
+        version = self._torch.version
+        cuda = getattr(version, "cuda", None) or getattr(version, "hip", None)
+        return {"framework": "PyTorch", "version": str(self._torch.__version__), "cuda": cuda}
+
+    @property
+    def open(self) -> bool:
+        return self._session.open
+
+    def give_way(self) -> None:
+        self._session.give_way()
+
+    def in_child(self) -> None:
+        self._session.in_child()
+
+    def set_budget(self, budget: float) -> None:
+        self._plan.budget = budget
+
+    def close(self) -> bool:
+        """Undo everything; True when nothing of ours is left in the process."""
+        try:
+            self._session.leave()
+        finally:
+            clean = self._hooks.remove()
+        return clean
+
+    # ------------------------------------------------------------------ the schedule
+    def due(self) -> float:
+        """Seconds until `act` has something to do."""
+        now = time.monotonic()
+        if self._session.open:
+            return min(self._close_at, self._next_look) - now
+        return min(min(self._timers.values()), self._next_window) - now
+
+    def act(self) -> None:
+        now = time.monotonic()
+        if self._session.open:
+            if now >= self._close_at or self._session.must_close:
+                self._finish_window()
+            elif now >= self._next_look:
+                self._look(now)
+            return
+        if now >= self._next_window:
+            self._maybe_start_window(now)
+            if self._session.open:
+                return
+        for name, every, do in (
+            ("steps", STEPS_EVERY_S, self._tell_steps),
+            ("cost", COST_EVERY_S, self._tell_cost),
+            ("memory", MEMORY_EVERY_S, self._tell_memory),
+        ):
+            if now >= self._timers[name]:
+                self._timers[name] = now + every
+                do()
+
+    def _pause(self, seconds: float) -> None:
+        """No windows for a while: the job as it is without them."""
+        now = time.time_ns()
+        self._away.append([now, now + int(seconds * NS)])
+        self._next_window = time.monotonic() + seconds
+        self._next_away = self._next_window + AWAY_EVERY_S
+
+    # ------------------------------------------------------------------ windows
+    def _maybe_start_window(self, now: float) -> None:
+        self._next_window = now + RETRY_S
+        if self._plan.budget <= 0:
+            return
+        if now >= self._next_away:
+            self._pause(AWAY_S)
+            return
+        reason = self._session.wait_reason()
+        self._say(reason)
+        if reason is None and self._session.start():
+            length = self._plan.window_s()
+            self._close_at = time.monotonic() + length
+            self._looks = []
+            self._next_look = time.monotonic() + random.uniform(0, 2 * length / LOOKS)
+
+    def _say(self, reason: Optional[str]) -> None:
+        if reason != self._said:
+            self._said = reason
+            if reason:
+                self._agent.note("info", "torch.no_windows", "no kernel windows: " + reason)
+
+    def _look(self, now: float) -> None:
+        """Where the training thread's Python stands; it lets us look while it is inside an op."""
+        self._next_look = now + random.uniform(0, 2 * self._plan.window_s() / LOOKS)
+        ident = self._tracker.thread or threading.main_thread().ident
+        native = getattr(threading._active.get(ident), "native_id", None)  # type: ignore[attr-defined]
+        place = _user_line(sys._current_frames().get(ident or 0))
+        if native is not None and place:
+            self._looks.append((time.time_ns(), native, place))
+
+    def _finish_window(self) -> None:
+        session = self._session
+        window = Window()
+        events = session.finish()
+        begin = time.thread_time()  # the pauses in between are the job's
+        window.read(events)
+        del events  # torch keeps the records of a window as long as these live
+        walked = walk(window.ops)
+        frame = self._window_frame(window, walked)
+        stall = session.start_s + session.stop_s + time.thread_time() - begin
+        self._stall_s = max(session.start_s, session.stop_s, 0.9 * self._stall_s)
+        self._plan.learn(window.events, (session.closed_ns - session.opened_ns) / NS, stall)
+        parts = busy(walked, self._native_thread())
+        self._windows.append(((session.opened_ns - int(session.start_s * NS), time.time_ns()), parts))
+        self._next_window = time.monotonic() + self._plan.period_s()
+        self._agent.emit(frame)
+
+    def _window_frame(self, window: Window, walked: List[Any]) -> Dict[str, Any]:
+        session = self._session
+        own = op_rows(walked, self._places, self._looks)
+        rows = kernel_rows(window, walked, self._device_id, self._places) if window.kernels else own
+        profiled = session.closed_ns - session.opened_ns
+        frame: Dict[str, Any] = {"kind": "KernelWindow", "t0_ns": session.opened_ns, "t1_ns": session.closed_ns}
+        frame.update(pid=self._agent.pid, source="torch", rows=rows, profiled_ns=profiled, events=window.events)
+        frame.update(invalid=window.invalid, dropped=self._agent.dropped)
+        if self._recent:
+            frame["steps"] = profiled / NS / median(self._recent)
+        if time.monotonic() >= self._timers["slices"]:
+            self._timers["slices"] = time.monotonic() + SLICES_EVERY_S
+            frame["slices"] = slices(window, session.opened_ns, _thread_name)
+        return frame
+
+    def _native_thread(self) -> Optional[int]:
+        thread = threading._active.get(self._tracker.thread)  # type: ignore[attr-defined]
+        return getattr(thread, "native_id", None)
+
+    def _device_id(self, index: int) -> str:
+        try:
+            return "nvidia:GPU-%s" % self._torch.cuda.get_device_properties(index).uuid
+        except (AttributeError, RuntimeError, AssertionError):
+            return "cuda:%d" % index
+
+    # ------------------------------------------------------------------ steps, cost, memory
+    def _tell_steps(self) -> None:
+        steps = self._tracker.feed(self._marks.take())[-MOST_STEPS:]
+        if not steps:
+            return
+        profiled = [self._account(step) for step in steps]
+        self._agent.emit(steps_frame(self._agent.pid, self._first_step, steps, profiled, self._forward.share))
+        self._first_step = self._tracker.count
+
+    def _account(self, step: Step) -> bool:
+        """Whether a window touched the step; keeps the books of what windows cost and of what forward work is."""
+        seconds = (step.end - step.start) / NS
+        span = (step.start, step.end)
+        touching = [(window, parts) for window, parts in self._windows if overlap(span, [window])]
+        for window, parts in touching:
+            for rest in step.rest:
+                seen = overlap(rest, [window])
+                if seen:
+                    inside = [(max(a, window[0]), min(b, window[1])) for a, b in [rest]]
+                    self._forward.add(seen, overlap(inside[0], parts))
+        paused = any(a <= step.start and step.end <= b for a, b in self._away)
+        self._recent.append(seconds)
+        self._meter.step(seconds, bool(touching), paused)
+        return bool(touching)
+
+    def _tell_cost(self) -> None:
+        if self._plan.budget > 0:
+            frame = cost_frame(self._agent.pid, time.time_ns(), self._plan, self._meter, self._stall_s)
+            self._plan.correct(frame["ratio"] if frame["measured"] else None)
+            self._agent.emit(frame)
+
+    def _tell_memory(self) -> None:
+        if not self._session.cuda:
+            return
+        cuda = self._torch.cuda
+        for index in range(cuda.device_count()):
+            reserved = cuda.memory_reserved(index)
+            if reserved:
+                frame = {"kind": "MemoryStats", "time_ns": time.time_ns(), "pid": self._agent.pid, "source": "torch"}
+                frame.update(allocated=cuda.memory_allocated(index), reserved=reserved)
+                frame.update(peak=cuda.max_memory_allocated(index), device=self._device_id(index))
+                self._agent.emit(frame)
+
+
+def _thread_name(native: int) -> str:
+    for thread in list(threading._active.values()):  # type: ignore[attr-defined]
+        if getattr(thread, "native_id", None) == native:
+            return str(thread.name)[:64]
+    return "thread %d" % native
+
+
+def _user_line(frame: Any) -> Optional[str]:
+    """`file.py:12 function` of the innermost frame that is neither the standard library's nor a package's."""
+    for _ in range(200):
+        if frame is None:
+            return None
+        code = frame.f_code
+        if not _is_library(code.co_filename):
+            return "%s:%d %s" % (code.co_filename[-300:], frame.f_lineno, code.co_name[:100])
+        frame = frame.f_back
+    return None
+
+
+def _is_library(path: str) -> bool:
+    return path.startswith("<") or "-packages/" in path or path.startswith((_STDLIB, sys.prefix + "/lib/python"))
+
+
+_STDLIB = random.__file__.rsplit("/", 1)[0] + "/"

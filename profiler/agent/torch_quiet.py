@@ -1,0 +1,102 @@
+"""Keeps kineto from writing to the target's stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, List, Optional
+
+_LEVEL = "KINETO_LOG_LEVEL"
+_SYMBOL = "_ZN9libkineto6Logger14severityLevel_E"
+SILENT = 99
+_bound: List[bool] = []
+
+
+def bound_to_main() -> bool:
+    """Whether `first_session_in_this_thread` was done."""
+    return bool(_bound)
+
+
+def first_session_in_this_thread() -> bool:
+    """One empty session in the main thread: kineto binds itself to the thread of its first one, and complains on stderr
+    when others follow. On CPU builds only: with CUDA an empty session can cost all later kernel events."""
+    torch = sys.modules.get("torch")
+    if not ready(torch) or torch.version.cuda or getattr(torch.version, "hip", None) or busy(torch):  # type: ignore[union-attr]
+        return False
+    calls = torch._C._autograd  # type: ignore[union-attr]
+    config, activities = window_config(torch, False)
+    with quiet():
+        calls._prepare_profiler(config, activities)
+        calls._enable_profiler(config, activities)
+        calls._disable_profiler()
+    _bound.append(True)
+    return True
+
+
+def ready(torch: Any) -> bool:
+    """Imported to its end (a script may be in the middle of `import torch`)."""
+    return hasattr(torch, "optim") and hasattr(torch, "profiler") and hasattr(getattr(torch, "_C", None), "_autograd")
+
+
+def busy(torch: Any) -> bool:
+    """Whether the user's own profiler is running or about to: two at once crash the process."""
+    profiler = torch.autograd.profiler
+    tracker = getattr(profiler, "KinetoStepTracker", None)
+    waiting = "ProfilerStep" in getattr(tracker, "_step_dict", ())
+    return bool(waiting or getattr(profiler, "_is_profiler_enabled", False) or torch._C._autograd._profiler_enabled())
+
+
+def window_config(torch: Any, cuda: bool) -> Any:
+    """(ProfilerConfig, activities) of one of our windows. Raises where this torch can't see all threads."""
+    kinds = torch._C._profiler
+    try:
+        extra = kinds._ExperimentalConfig(profile_all_threads=True, expose_kineto_event_metadata=cuda)
+    except TypeError:
+        extra = kinds._ExperimentalConfig(profile_all_threads=True)
+    config = kinds.ProfilerConfig(kinds.ProfilerState.KINETO, False, False, False, False, False, extra)
+    activities = {kinds.ProfilerActivity.CPU}
+    if cuda:
+        activities.add(kinds.ProfilerActivity.CUDA)
+    return config, activities
+
+
+class quiet:
+    """While it is entered, a kineto that initialises itself reads a level at which it says nothing."""
+
+    def __enter__(self) -> quiet:
+        self._before = os.environ.get(_LEVEL)
+        os.environ[_LEVEL] = str(SILENT)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self._before is None:
+            os.environ.pop(_LEVEL, None)
+        else:
+            os.environ[_LEVEL] = self._before
+
+
+class LogLevel:
+    """kineto's own severity level, for a process in which it was already initialised; `restore` puts it back."""
+
+    def __init__(self, torch: Any) -> None:
+        self._level: Any = _exported(torch)
+        self._before: Optional[int] = None if self._level is None else self._level.value
+
+    def silence(self) -> None:
+        if self._level is not None:
+            self._level.value = SILENT
+
+    def restore(self) -> None:
+        if self._level is not None and self._before is not None:
+            # A kineto that first woke up under us took SILENT from the environment: its default is 1 (warnings).
+            self._level.value = 1 if self._before == SILENT else self._before
+
+
+def _exported(torch: Any) -> Any:
+    import ctypes
+
+    paths: List[str] = [os.path.join(os.path.dirname(torch.__file__), "lib", "libtorch_cpu.so")]
+    try:
+        return ctypes.c_int.in_dll(ctypes.CDLL(paths[0], mode=os.RTLD_NOLOAD | os.RTLD_LAZY), _SYMBOL)
+    except (OSError, ValueError):
+        return None
