@@ -53,6 +53,9 @@ class Points:
         )
 
 
+NOTHING = Points(*(np.empty(0, kind) for kind in (np.int64, float, float, float, float, np.int64)))
+
+
 def ints(column: array[float]) -> Ints:
     return np.array(column, dtype=np.int64)
 

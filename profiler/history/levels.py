@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from acceltop.profiler.clock import NS_PER_S
 
@@ -44,6 +45,16 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.arrays[0])
+
+
+class Bucket(NamedTuple):
+    """One bucket of a level; `start_ns` is a multiple of its width."""
+
+    start_ns: int
+    low: float
+    total: float
+    high: float
+    calls: int
 
 
 class Level:
@@ -98,9 +109,16 @@ class Level:
                 column.append(value)
         return copies
 
-    def clear(self) -> None:
-        self._count = 0
+    def take(self) -> list[Bucket]:
+        """The finished buckets, which are then forgotten here."""
+        buckets = [Bucket(*row) for row in zip(*self.rows.arrays, strict=True)]
         self.rows.clear()
+        return buckets
+
+    def load(self, buckets: Iterable[Bucket]) -> None:
+        """Finished buckets from elsewhere; the coarser level is not told."""
+        for bucket in buckets:
+            self.rows.append(*bucket)
 
 
 class Series:
@@ -108,11 +126,12 @@ class Series:
 
     __slots__ = ("raw", "fine", "coarse")
 
-    def __init__(self) -> None:
-        self.raw = Columns("qd", RAW_CAPACITY)
+    def __init__(self, raw_capacity: int = RAW_CAPACITY) -> None:
+        self.raw = Columns("qd", raw_capacity)
         self.coarse = Level(COARSE_NS, COARSE_CAPACITY)
         self.fine = Level(FINE_NS, FINE_CAPACITY, self.coarse)
 
     def add(self, time_ns: int, value: float) -> None:
-        self.raw.append(time_ns, value)
+        if self.raw.capacity:
+            self.raw.append(time_ns, value)
         self.fine.add(time_ns, value, value, value)

@@ -32,32 +32,38 @@ class StepHistory:
     def add(self, steps: Steps) -> None:
         self.rank = steps.rank if steps.rank is not None else self.rank
         starts = list(accumulate(steps.duration_ns, initial=steps.start_ns))[:-1]
-        self.add_detail(steps, starts)
+        if self.rows.capacity:
+            self._add_rows(steps, starts)
         self._add_levels("", starts, steps.duration_ns)
         for phase in PHASES:
             self._add_levels(phase, starts, steps.phases.get(phase, ()))
 
-    def add_detail(self, steps: Steps, starts: list[int]) -> None:
-        """The columns alone, where the levels know these steps already."""
-        count = len(steps.duration_ns)
-        index, start, duration, profiled, *phases = self.rows.arrays
-        index.extend(array("q", range(steps.first_index, steps.first_index + count)))
-        start.extend(array("q", starts))
-        duration.extend(array("q", steps.duration_ns))
-        profiled.extend(array("b", _padded(steps.profiled, count, 0)))
-        for name, column in zip(PHASES, phases, strict=True):
-            column.extend(array("q", _padded(steps.phases.get(name, ()), count, ABSENT)))
-        if len(index) > self.rows.capacity * 5 // 4:
+    def _add_rows(self, steps: Steps, starts: list[int]) -> None:
+        count = len(starts)
+        phases = [_padded(steps.phases.get(name, ()), count, ABSENT) for name in PHASES]
+        columns = (range(steps.first_index, steps.first_index + count), starts, steps.duration_ns)
+        # Made first: a number beyond 64 bits must not leave columns of different lengths.
+        new = [array("q", column) for column in (*columns, *phases)]
+        new.insert(3, array("b", _padded(steps.profiled, count, 0)))
+        for column, values in zip(self.rows.arrays, new, strict=True):
+            column.extend(values)
+        if len(self.rows) > self.rows.capacity * 5 // 4:
             self.rows.trim()
 
     def _add_levels(self, name: str, starts: list[int], values: tuple[int, ...]) -> None:
         if not values:
             return
+        self.level(name).add_all(starts, values)
+
+    def level(self, name: str) -> Level:
+        """The finest level of the duration ("") or of a phase."""
         level = self.levels.get(name)
         if level is None:
             level = Level(FINE_NS, FINE_CAPACITY, Level(COARSE_NS, COARSE_CAPACITY))
-            level = self.levels[name] = Level(SECOND_NS, RAW_CAPACITY, level)
-        level.add_all(starts, values)
+            if self.rows.capacity:
+                level = Level(SECOND_NS, RAW_CAPACITY, level)
+            self.levels[name] = level
+        return level
 
 
 def _padded(values: tuple[int, ...], count: int, filler: int) -> list[int]:
