@@ -93,6 +93,7 @@ def gpu_session(seconds: int = 240, gpus: int = 8) -> Iterator[Frame]:
     """A bf16 language model on `gpus` H100; GPU 6 is too hot, and the data loader stalls now and then."""
     yield from gpu_opening(gpus)
     index = 17_500
+    yield from _gpu_notes()
     for second in range(1, seconds + 1):
         yield from gpu_second(second, gpus)
         index += 4
@@ -118,6 +119,17 @@ def gpu_opening(gpus: int = 8) -> Iterator[Frame]:
         yield ProcessFound(T0, TRAIN_PID + rank, "python train.py --config gpt-7b.yaml", "ann", T0 - 723 * NS_PER_S,
                            rank=rank, world_size=gpus, framework="PyTorch", attachable="yes",
                            layers=layers)  # fmt: skip
+
+
+def _gpu_notes() -> Iterator[Frame]:
+    at = T0 + NS_PER_S
+    yield Note(at, "error", "device.throttled", "GPU 6 is thermally throttled: 1110 of 1980 MHz at 87 °C, so rank 6 "
+               "holds all ranks back 31 ms a step (11 %)", "check its airflow", "nvml", "nvidia:GPU-6")  # fmt: skip
+    yield Note(at, "warning", "steps.data_wait", "Data loader stalls 4 of 36 steps: up to 152 ms waiting in "
+               "DataLoader.__next__ with 2 workers, each at 99 % CPU", "num_workers=8, or cheaper transforms", "agent",
+               pid=TRAIN_PID)  # fmt: skip
+    yield Note(at, "info", "kernel.memory_limit", "Near the memory limit: 11 % of time in layer_norm_backward at 86 % "
+               "of DRAM peak; only fusing it away makes it faster", source="agent", pid=TRAIN_PID)  # fmt: skip
 
 
 def gpu_second(second: int, gpus: int = 8) -> Iterator[Frame]:

@@ -1,0 +1,267 @@
+"""The screens as one program: `AcceltopApp` over a timeline, and what runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import events
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.dom import DOMNode
+from textual.message import Message
+from textual.screen import Screen
+from textual.theme import Theme
+from textual.timer import Timer
+
+from acceltop.profiler.clock import monotonic
+from acceltop.profiler.errors import AcceltopError
+from acceltop.profiler.timeline import Timeline
+from acceltop.views.draw.glyphs import GLYPHS
+from acceltop.views.facts.steps import find_step
+from acceltop.views.feed import Feed
+from acceltop.views.keys import APP_BINDINGS
+from acceltop.views.link import Link, Recorded
+from acceltop.views.moment import Playhead
+from acceltop.views.scene import Scene
+from acceltop.views.screens.overview import OverviewPage
+from acceltop.views.screens.page import Page
+from acceltop.views.theme import PALETTES, Palette, default_glyphs, default_theme
+from acceltop.views.widgets.frame import KeyLine
+
+if TYPE_CHECKING:
+    from acceltop.views.facts.kernels import KernelFact
+
+HEARTBEAT_S = 1.0  # ages and clocks go on also when nothing comes
+PLAY_S = 0.25  # how often a replay moves
+STRIP_CELLS = 100  # an arrow key moves by this part of the whole
+
+
+class Arrived(Message):
+    """Frames wait in the feed."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Arrived)
+
+
+class AcceltopApp(App[None]):
+    """Draws the timeline; takes frames from `feed` at most once an interval."""
+
+    TITLE = "acceltop"
+    BINDINGS: ClassVar[list[BindingType]] = APP_BINDINGS
+    ENABLE_COMMAND_PALETTE = True
+    DEFAULT_MODE = "overview"
+    CSS = "Toast { width: auto; max-width: 60; }"
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        link: Link | None = None,
+        feed: Feed | None = None,
+        theme: str | None = None,
+        glyphs: str | None = None,
+        keymap: Mapping[str, str] | None = None,
+        scene: Scene | None = None,
+    ) -> None:
+        super().__init__()
+        link = link or Recorded()
+        self.scene = scene or Scene(timeline, link, Playhead(timeline, link.recorded))
+        self.scene.glyphs = GLYPHS[glyphs or default_glyphs()]
+        self._feed = feed or Feed()
+        self._wanted_theme = theme or default_theme()
+        self._remapped = dict(keymap or {})
+        self._drawn_s = -1e9
+        self._due: Timer | None = None
+
+    def get_default_screen(self) -> Screen[Any]:
+        return OverviewPage()
+
+    # --- life
+
+    def on_mount(self) -> None:
+        for palette in PALETTES.values():
+            self.register_theme(_textual_theme(palette))
+        self.use_theme(self._wanted_theme)
+        if self._remapped:
+            self.set_keymap(self._remapped)
+        for name, factory in _modes().items():
+            self.add_mode(name, factory)
+        self._feed.listen(lambda: self.post_message(Arrived()))
+        self.set_interval(HEARTBEAT_S, self._heartbeat)
+        if self.scene.link.recorded:
+            self.set_interval(PLAY_S, self._play)
+        self._take()
+
+    def on_unmount(self) -> None:
+        self._feed.listen(None)
+
+    def use_theme(self, name: str) -> None:
+        self.scene.palette = PALETTES[name]
+        self.theme = f"acceltop-{name}"
+        if isinstance(self.screen, Page):
+            self.screen.restyle()
+
+    # --- data
+
+    def on_arrived(self) -> None:
+        wait = self._drawn_s + self.scene.link.interval_s - monotonic()
+        if wait <= 0:
+            self._take()
+        elif self._due is None:
+            self._due = self.set_timer(wait, self._take)
+
+    def _take(self) -> None:
+        self._due = None
+        self._drawn_s = monotonic()
+        self.scene.timeline.add_all(self._feed.take())
+        self.redraw()
+
+    def _heartbeat(self) -> None:
+        if self._due is None and monotonic() - self._drawn_s >= HEARTBEAT_S * 0.9:
+            self._take()
+
+    def _play(self) -> None:
+        if self.scene.head.advance(PLAY_S):
+            self.redraw()
+
+    def redraw(self) -> None:
+        screen = self.screen
+        if isinstance(screen, Page):
+            screen.redraw()
+
+    # --- hands
+
+    def focus_moved(self) -> None:
+        for line in self.screen.query(KeyLine):
+            line.redraw()
+
+    def action_show(self, name: str) -> None:
+        if self.current_mode != name:
+            self.switch_mode(name)
+
+    def action_pause(self) -> None:
+        self.scene.head.toggle()
+        self.redraw()
+
+    def action_seek(self, cells: int) -> None:
+        self.scene.head.move(cells, STRIP_CELLS)
+        self.redraw()
+
+    def action_step(self, direction: int) -> None:
+        at = find_step(self.scene, direction)
+        if at is not None:
+            self.scene.head.playing = False
+            self.scene.head.seek(at)
+            self.redraw()
+
+    def action_mark(self) -> None:
+        self.scene.head.mark()
+        self.redraw()
+
+    def action_speed(self, steps: int) -> None:
+        self.scene.head.faster(steps)
+        self.redraw()
+
+    def action_zoom(self, steps: int) -> None:
+        if steps:
+            self.scene.head.zoom_by(steps)
+        else:
+            self.scene.head.zoom = Playhead.zoom
+        self.redraw()
+
+    def action_filter(self) -> None:
+        if isinstance(self.screen, Page):
+            self.screen.begin_filter()
+
+    def action_record(self) -> None:
+        try:
+            self.scene.link.record()
+        except AcceltopError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        recording = self.scene.link.recording
+        if recording:
+            self.notify(f"recording to {recording.path}", markup=False)
+        self.redraw()
+
+    async def action_back(self) -> None:
+        """Out of what was entered last: a selection, a filter, an opened screen, another screen than the first."""
+        scene = self.scene
+        if scene.head.clear():
+            self.redraw()
+        elif scene.filter:
+            scene.filter = ""
+            self.redraw()
+        elif len(self.screen_stack) > 1:
+            self.pop_screen()
+        else:
+            self.action_show(self.DEFAULT_MODE)
+
+    def action_help(self) -> None:
+        from acceltop.views.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.screen))
+
+    def open_kernel(self, fact: KernelFact) -> None:
+        from acceltop.views.screens.kernel import KernelPage
+
+        self.push_screen(KernelPage((fact.kernel.kind, fact.name)))
+
+    def open_device(self, device: str) -> None:
+        self.action_show("devices")
+
+    async def action_quit(self) -> None:
+        """At once: nothing here waits for a driver or a disk."""
+        self.exit()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette: all keys of this screen by what they do, and the themes."""
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.description and binding.id:
+                yield SystemCommand(
+                    binding.description,
+                    f"key {self.get_key_display(binding)}",
+                    self._runner(binding.action, active.node),
+                )
+        for name in PALETTES:
+            yield SystemCommand(f"theme: {name}", "colours of all screens", lambda name=name: self.use_theme(name))
+
+    def _runner(self, action: str, node: DOMNode) -> Callable[[], None]:
+        def run() -> None:
+            self.call_later(self.run_action, action, node)
+
+        return run
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, (events.Key, events.MouseEvent)):
+            self.scene.last_key_s = self.scene.clock_s()
+        await super().on_event(event)
+
+
+def _modes() -> dict[str, Callable[[], Screen[Any]]]:
+    """Made when they are first shown, so that the first frame waits for one screen only."""
+
+    def kernels() -> Screen[Any]:
+        from acceltop.views.screens.kernels import KernelsPage
+
+        return KernelsPage()
+
+    return {"kernels": kernels}
+
+
+def _textual_theme(palette: Palette) -> Theme:
+    """The same colours for Textual's own widgets: input, palette, help."""
+    colours = (palette if palette.coloured else PALETTES["dark"]).colours
+    return Theme(
+        name=f"acceltop-{palette.name}",
+        primary=colours["accent"],
+        foreground=colours["text"],
+        background=colours["base"],
+        surface=colours["bar"],
+        panel=colours["bar"],
+        warning=colours["warn"],
+        error=colours["bad"],
+        success=colours["good"],
+        dark=palette.dark,
+    )

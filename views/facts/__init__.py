@@ -1,0 +1,1 @@
+"""What the panes say, drawn from the timeline: plain values, no layout."""

@@ -1,0 +1,154 @@
+"""Devices as rows: which of their metrics tells how busy they are, and the words for their state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from acceltop.profiler.clock import NS_PER_S
+from acceltop.profiler.history.subjects import DeviceState
+from acceltop.profiler.metrics import METRICS
+from acceltop.profiler.model import DeviceFound
+from acceltop.profiler.timeline import Key
+from acceltop.views.scene import Scene
+
+ACTIVITY = ("hw.gpu.sm.active", "hw.gpu.graphics.active", "hw.gpu.utilization")
+BANDWIDTH = ("hw.gpu.dram.bandwidth", "hw.gpu.dram.busy_hint")
+_HOST = {
+    "hw.gpu.memory.usage": "system.memory.usage",
+    "hw.gpu.memory.limit": "system.memory.limit",
+}
+STALE_S = 5  # and at least three intervals
+
+
+@dataclass(frozen=True)
+class DeviceFact:
+    state: DeviceState
+    activity: str | None  # the metric that tells best how busy it is
+    is_host: bool
+
+    @property
+    def found(self) -> DeviceFound:
+        return self.state.found
+
+    @property
+    def id(self) -> str:
+        return self.found.device
+
+    @property
+    def label(self) -> str:
+        """`0` for a GPU, a word for others."""
+        if self.is_host:
+            return "cpu"
+        if self.found.kind == "gpu" and self.found.index is not None and self.found.source != "opencl":
+            return str(self.found.index)
+        prefix = "ocl " if self.found.source == "opencl" else ""
+        return prefix + (self.found.name or self.found.device)
+
+    def key(self, metric: str) -> Key:
+        """The host's CPU has the host's own metrics."""
+        if self.is_host:
+            return Key(_HOST.get(metric, metric))
+        return Key(metric, self.id)
+
+
+def device_facts(scene: Scene) -> list[DeviceFact]:
+    return scene.memo("devices", scene.seen("DeviceFound", "DeviceLost", "Sample"), lambda: _facts(scene))
+
+
+def _facts(scene: Scene) -> list[DeviceFact]:
+    return [_fact(scene, state) for state in scene.devices()]
+
+
+def _fact(scene: Scene, state: DeviceState) -> DeviceFact:
+    is_host = state.found.device == "cpu"
+    if is_host:
+        return DeviceFact(state, "system.cpu.utilization", True)
+    latest = scene.timeline.latest
+    activity = next((metric for metric in ACTIVITY if latest(metric, state.found.device)), None)
+    return DeviceFact(state, activity, False)
+
+
+def value(scene: Scene, fact: DeviceFact, metric: str | None) -> float | None:
+    if metric is None:
+        return None
+    key = fact.key(metric)
+    return scene.value(key.metric, key.device, key.pid)
+
+
+def ratio(scene: Scene, fact: DeviceFact, metric: str) -> float | None:
+    """A metric as a share of its limit: the registry's, the one read beside it, or the device's peak."""
+    amount = value(scene, fact, metric)
+    if amount is None:
+        return None
+    limit = limit_of(scene, fact, metric)
+    return amount / limit if limit else None
+
+
+def limit_of(scene: Scene, fact: DeviceFact, metric: str) -> float | None:
+    known = METRICS.get(metric)
+    if metric == "hw.gpu.dram.bandwidth":
+        return fact.found.peak_bytes_per_s
+    if known is None:
+        return None
+    if known.high is not None:
+        return known.high
+    limit = value(scene, fact, known.limit) if known.limit else None
+    if limit is None and metric == "hw.gpu.memory.usage" and fact.found.memory_bytes:
+        return float(fact.found.memory_bytes)
+    return limit
+
+
+def stale_s(scene: Scene, fact: DeviceFact) -> float | None:
+    """Seconds since the last reading, where that is too long ago; None: up to date, or it never had one."""
+    last = fact.state.last_ns
+    if fact.is_host:
+        reading = scene.timeline.latest("system.cpu.utilization")
+        last = reading.time_ns if reading else 0
+    if not last:
+        return None
+    age = (scene.now_ns - last) / NS_PER_S
+    return age if age > max(STALE_S, 3 * scene.link.interval_s) else None
+
+
+def history(scene: Scene, key: Key, points: int, span_ns: int) -> Sequence[float]:
+    """The mean in `points` bins up to the moment shown. The bins stand on a grid in time: they don't tremble."""
+    t0, t1 = grid(scene.head.at_ns, points, span_ns)
+    name = f"history {key} {points}"
+    seen = scene.timeline.versions["Sample"]
+    return scene.memo(name, (id(scene.timeline), t1, span_ns, seen), lambda: _means(scene, key, t0, t1, points))
+
+
+def grid(at_ns: int, points: int, span_ns: int) -> tuple[int, int]:
+    """The range of `points` bins whose last pair holds `at_ns`; two bins share a cell, so it moves by pairs."""
+    pair = max(2 * span_ns // points, 2)
+    end = at_ns - at_ns % pair + pair
+    return end - pair * points // 2, end
+
+
+def _means(scene: Scene, key: Key, t0: int, t1: int, points: int) -> Sequence[float]:
+    band = scene.timeline.series(key, t0, t1, points)
+    means: Sequence[float] = np.where(band.times > scene.head.at_ns + (t1 - t0) // points, math.nan, band.mean).tolist()
+    return means
+
+
+def state_words(scene: Scene, fact: DeviceFact) -> tuple[str, str]:
+    """The word for a device's state and its token; `·` is nothing to say."""
+    lost, at = fact.state.lost, scene.head.at_ns
+    if lost is not None and lost.time_ns <= at:
+        return f"✖ lost: {lost.reason}", "bad"
+    age = stale_s(scene, fact)
+    if age is not None:
+        return f"{age:.0f} s ago", "warn"
+    if fact.is_host:
+        pressure = scene.value("system.pressure.cpu")
+        return ("·", "dim") if pressure is None else (f"psi {pressure:.0%}", "dim")
+    words = scene.timeline.states(fact.id)
+    for name in ("throttle", "throttle_reasons"):
+        state = words.get(name)
+        if state is not None and state.time_ns <= at and state.word not in ("", "none", "idle"):
+            return f"▼ {state.word}", "warn"
+    return "·", "dim"

@@ -1,0 +1,129 @@
+"""Kernels of the process shown: ranked, with their part of the device's peaks and what bounds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from acceltop.profiler.analysis.hotspots import OTHER, Coverage, Hotspots, Kernel
+from acceltop.profiler.model import DeviceFound, KernelWindow
+from acceltop.views.scene import Scene
+
+_BUSY = 0.3  # a kernel nearer than this to neither peak waits for something else
+
+
+@dataclass(frozen=True)
+class KernelFact:
+    """A kernel with the shares of its device's peaks, None where unknown."""
+
+    kernel: Kernel
+    of_memory: float | None
+    of_compute: float | None
+    bound: str  # memory | compute | latency | comm | copy, or empty
+
+    @property
+    def name(self) -> str:
+        return self.kernel.name
+
+    @property
+    def where(self) -> str:
+        """The module that calls it, as far as it tells it apart; else the line, else the op."""
+        kernel = self.kernel
+        if kernel.module:
+            parts = kernel.module.split(".")
+            return ".".join(parts[-2:]) if len(parts) > 3 else parts[-1]
+        return (kernel.location or kernel.op or "").removeprefix("aten::")
+
+
+@dataclass(frozen=True)
+class KernelTable:
+    rows: list[KernelFact]
+    coverage: Coverage
+    group: str | None
+    makers: list[tuple[str, float]]  # who made the kernels, by their share of time
+    window_ns: int  # how long the last window was open
+    sampled: bool
+
+    @property
+    def counted(self) -> bool:
+        """Whether any kernel's bytes or FLOPs are known."""
+        return any(row.of_memory is not None or row.of_compute is not None for row in self.rows)
+
+
+def kernel_table(scene: Scene) -> KernelTable | None:
+    """Over the range shown; None while there is no window in it."""
+    pid = scene.focus_pid
+    if pid is None:
+        return None
+    return scene.memo("kernels", (pid, scene.seen("KernelWindow", "DeviceFound")), lambda: _table(scene, pid))
+
+
+def _table(scene: Scene, pid: int) -> KernelTable | None:
+    windows = scene.timeline.windows(pid, *scene.head.range_ns())
+    if not windows:
+        return None
+    spots = Hotspots().add_all(windows)
+    devices = {id: state.found for id, state in scene.timeline.devices.items()}
+    rows = [_fact(kernel, devices.get(kernel.device or "")) for kernel in spots.ranked()]
+    last = windows[-1]
+    return KernelTable(
+        rows, spots.coverage(), spots.group, _makers(rows), last.profiled_ns // max(last.windows, 1), last.sampled
+    )
+
+
+def _makers(rows: list[KernelFact]) -> list[tuple[str, float]]:
+    shares: dict[str, float] = {}
+    for row in rows:
+        if row.kernel.origin:
+            shares[row.kernel.origin] = shares.get(row.kernel.origin, 0.0) + row.kernel.share
+    return sorted(shares.items(), key=lambda item: -item[1])
+
+
+def _fact(kernel: Kernel, device: DeviceFound | None) -> KernelFact:
+    memory = _of_peak(kernel.bytes_per_s, device.peak_bytes_per_s if device else None)
+    compute = _of_peak(kernel.flop_per_s, _peak_flop(kernel, device) if device else None)
+    return KernelFact(kernel, memory, compute, _bound(kernel, memory, compute))
+
+
+def _of_peak(rate: float | None, peak: float | None) -> float | None:
+    return rate / peak if rate is not None and peak else None
+
+
+def _peak_flop(kernel: Kernel, device: DeviceFound) -> float | None:
+    """The peak of the type that the name tells, else the highest that the device has."""
+    peaks = device.peak_flop_per_s
+    named = next((peak for kind, peak in peaks.items() if kind in kernel.name), None)
+    return named or max(peaks.values(), default=None)
+
+
+def _bound(kernel: Kernel, memory: float | None, compute: float | None) -> str:
+    if kernel.kind in ("memcpy", "memset"):
+        return "copy"
+    if kernel.phase == "communication" or (kernel.origin in ("NCCL", "RCCL", "gloo")):
+        return "comm"
+    if kernel.kind == OTHER or (memory is None and compute is None):
+        return ""
+    nearest = max(memory or 0.0, compute or 0.0)
+    if nearest < _BUSY:
+        return "latency"
+    return "memory" if (memory or 0.0) >= (compute or 0.0) else "compute"
+
+
+def kernel_windows(scene: Scene, name: str) -> list[tuple[int, float, int, int]]:
+    """(time, mean ns, min ns, max ns) of one kernel in each window that charts cover."""
+    pid = scene.focus_pid
+    if pid is None:
+        return []
+    points = []
+    for window in scene.timeline.windows(pid, *scene.head.window_ns()):
+        point = _in_window(window, name)
+        if point is not None:
+            points.append(point)
+    return points
+
+
+def _in_window(window: KernelWindow, name: str) -> tuple[int, float, int, int] | None:
+    rows = [row for row in window.rows if row.name == name and row.calls]
+    if not rows:
+        return None
+    calls, total = sum(row.calls for row in rows), sum(row.total_ns for row in rows)
+    return window.t1_ns, total / calls, min(row.min_ns for row in rows), max(row.max_ns for row in rows)

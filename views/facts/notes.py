@@ -1,0 +1,94 @@
+"""What the user should know now: notes, lost devices and ended processes, the worst first, each once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from acceltop.profiler.clock import NS_PER_S
+from acceltop.profiler.model import Note, ProcessGone
+from acceltop.views.scene import Scene
+
+_RANK = {"error": 0, "warning": 1, "info": 2}
+_MARKS = {"error": ("▲", "bad"), "warning": ("▲", "warn"), "info": ("●", "good")}
+
+
+@dataclass(frozen=True)
+class Finding:
+    level: str
+    time_ns: int
+    text: str
+    next_step: str = ""
+    source: str = ""
+    times: int = 1
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        return _MARKS.get(self.level, _MARKS["info"])
+
+
+def findings(scene: Scene) -> list[Finding]:
+    key = scene.seen("Note", "DeviceLost", "DeviceFound", "ProcessGone", "ProcessFound")
+    return scene.memo("findings", key, lambda: _collect(scene))
+
+
+def _collect(scene: Scene) -> list[Finding]:
+    at = scene.head.at_ns
+    found = [*_lost(scene, at), *_gone(scene, at), *_noted(scene.timeline.notes(None, at))]
+    return sorted(found, key=lambda finding: (_RANK.get(finding.level, 2), -finding.time_ns))
+
+
+def _noted(notes: list[Note]) -> list[Finding]:
+    """The last note of each kind and subject; a source that answers again takes its complaint back."""
+    last: dict[tuple[object, ...], Note] = {}
+    times: dict[tuple[object, ...], int] = {}
+    for note in notes:
+        if note.code == "source.back":
+            last = {
+                key: kept
+                for key, kept in last.items()
+                if not (kept.code == "source.late" and kept.source == note.source)
+            }
+            continue
+        key = (note.code, note.source, note.device, note.pid, note.text if note.code == "" else None)
+        last[key] = note
+        times[key] = times.get(key, 0) + 1
+    return [
+        Finding(note.level, note.time_ns, note.text, note.next_step, note.source or "", times[key])
+        for key, note in last.items()
+    ]
+
+
+def _lost(scene: Scene, at: int) -> list[Finding]:
+    return [
+        Finding(
+            "error",
+            state.lost.time_ns,
+            f"{state.found.name} is lost since {clock(state.lost.time_ns)}: {state.lost.reason}",
+        )
+        for state in scene.timeline.devices.values()
+        if state.lost is not None and state.lost.time_ns <= at
+    ]
+
+
+def _gone(scene: Scene, at: int) -> list[Finding]:
+    ended = [state.gone for state in scene.timeline.processes.values() if state.gone is not None]
+    return [_ended(gone) for gone in ended if gone.time_ns <= at]
+
+
+def _ended(gone: ProcessGone) -> Finding:
+    level = "info" if gone.exit_code in (0, None) else "error"
+    return Finding(level, gone.time_ns, f"process {gone.pid} {exit_words(gone)}", source="process")
+
+
+def exit_words(gone: ProcessGone) -> str:
+    """`exited at 12:03:44, code 1`."""
+    words = f"exited at {clock(gone.time_ns)}"
+    if gone.exit_code is not None:
+        words += f", signal {-gone.exit_code}" if gone.exit_code < 0 else f", code {gone.exit_code}"
+    return f"{words} ({gone.reason})" if gone.reason else words
+
+
+def clock(time_ns: int) -> str:
+    """Time of day on the clock of this machine."""
+    return datetime.fromtimestamp(time_ns / NS_PER_S).strftime("%H:%M:%S")

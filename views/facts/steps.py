@@ -1,0 +1,157 @@
+"""Training steps of the process shown: how long, how steady, made of what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from acceltop.profiler.clock import NS_PER_S
+from acceltop.profiler.model import PHASES
+from acceltop.profiler.timeline import StepColumns
+from acceltop.views.moment import Playhead
+from acceltop.views.scene import Scene
+
+SHORT = {
+    "data": "data",
+    "forward": "fwd",
+    "backward": "bwd",
+    "optimizer": "opt",
+    "communication": "comm",
+    "other": "other",
+}
+
+
+@dataclass(frozen=True)
+class StepFacts:
+    """Times in ns, over the range shown. `phases` are means a step; empty where nobody measured them."""
+
+    count: int
+    last_index: int
+    median: float
+    p99: float
+    slowest: float
+    rate_per_s: float
+    phases: dict[str, float]
+
+
+def step_facts(scene: Scene, pid: int | None = None) -> StepFacts | None:
+    """None while no step is known."""
+    pid = scene.focus_pid if pid is None else pid
+    if pid is None:
+        return None
+    return scene.memo(f"steps {pid}", scene.seen("Steps"), lambda: _facts(scene, pid))
+
+
+def _facts(scene: Scene, pid: int) -> StepFacts | None:
+    steps = scene.timeline.steps(pid, *scene.head.range_ns())
+    if not len(steps.index):
+        return None
+    durations = steps.duration_ns
+    total = float(durations.sum())
+    return StepFacts(
+        count=len(durations),
+        last_index=int(steps.index[-1]),
+        median=float(np.median(durations)),
+        p99=float(np.quantile(durations, 0.99)),
+        slowest=float(durations.max()),
+        rate_per_s=len(durations) * NS_PER_S / total if total else 0.0,
+        phases=_phases(steps),
+    )
+
+
+def _phases(steps: StepColumns) -> dict[str, float]:
+    known = {name: column[column >= 0] for name, column in steps.phases.items()}
+    return {name: float(column.mean()) for name, column in known.items() if len(column)}
+
+
+@dataclass(frozen=True)
+class StepChart:
+    """`columns` hold ns by part; each stands for the slowest of `group` steps."""
+
+    parts: tuple[str, ...]
+    columns: list[tuple[float, ...]]
+    group: int
+    high: float
+
+
+def step_chart(scene: Scene, width: int, pid: int | None = None) -> StepChart | None:
+    """The steps of the time that charts cover, in at most `width` columns; None while there are none."""
+    pid = scene.focus_pid if pid is None else pid
+    if pid is None or width < 1:
+        return None
+    key = (scene.seen("Steps"), width, scene.head.zoom, scene.head.at_ns)
+    return scene.memo(f"step chart {pid}", key, lambda: _chart(scene, pid, width))
+
+
+def _chart(scene: Scene, pid: int, width: int) -> StepChart | None:
+    steps = scene.timeline.steps(pid, *scene.head.window_ns())
+    count = len(steps.index)
+    if not count:
+        return None
+    # The last steps one by one show a pattern best; who zooms out wants to see more of them.
+    group = 1 if scene.head.zoom <= Playhead.zoom else _nice(math.ceil(count / width))
+    # Groups begin at multiples of their size, so that a column stays what it is when steps come.
+    first = np.flatnonzero(np.diff(steps.index // group, prepend=-1))[-width:]
+    slowest = [_slowest(steps.duration_ns, start, end) for start, end in zip(first, [*first[1:], count], strict=True)]
+    parts = tuple(name for name in PHASES if (steps.phases[name][slowest] >= 0).any())
+    columns = [_column(steps, at, parts) for at in slowest]
+    # One step in a hundred may reach out at the top, so that it doesn't press all others flat.
+    high = float(np.quantile(steps.duration_ns[slowest], 0.98)) * 1.15
+    return StepChart(parts or ("other",), columns, group, nice_ceiling(high))
+
+
+def _slowest(durations: np.ndarray[tuple[int], np.dtype[np.int64]], start: int, end: int) -> int:
+    return int(start + np.argmax(durations[start:end]))
+
+
+def _column(steps: StepColumns, at: int, parts: Sequence[str]) -> tuple[float, ...]:
+    """The step's parts; what no phase explains is `other`."""
+    total = float(steps.duration_ns[at])
+    if not parts:
+        return (total,)
+    values = [max(float(steps.phases[name][at]), 0.0) for name in parts]
+    return tuple(values)
+
+
+def _nice(group: int) -> int:
+    """1, 2, 5, 10, 20 …: it changes seldom while steps come in."""
+    size = 1
+    while True:
+        for factor in (1, 2, 5):
+            if size * factor >= group:
+                return size * factor
+        size *= 10
+
+
+def nice_ceiling(value: float) -> float:
+    """The end of a scale: 1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten, at or above `value`."""
+    if value <= 0 or not math.isfinite(value):
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(factor * power for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if factor * power >= value * 0.9999)
+
+
+def rank_medians(scene: Scene) -> list[tuple[int, float]]:
+    """(rank, median step in ns) of the job's processes; empty unless at least two ranks step."""
+    ranks = scene.ranks()
+    found = [(p.found.rank or 0, facts.median) for p in ranks if (facts := step_facts(scene, p.found.pid))]
+    return found if len(found) > 1 else []
+
+
+def find_step(scene: Scene, direction: int) -> int | None:
+    """Start of the next or the previous step from the moment shown; direction 0: of the slowest step known."""
+    pid = scene.focus_pid
+    if pid is None:
+        return None
+    steps = scene.timeline.steps(pid)
+    if not len(steps.index):
+        return None
+    ends = steps.start_ns + steps.duration_ns
+    if direction == 0:
+        return int(ends[int(np.argmax(steps.duration_ns))])
+    place = int(np.searchsorted(ends, scene.head.at_ns, "right" if direction > 0 else "left"))
+    place = place if direction > 0 else place - 1
+    return int(ends[place]) if 0 <= place < len(ends) else None

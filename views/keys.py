@@ -1,0 +1,98 @@
+"""Every key of every screen: what it does, under an id by which a TOML file can give it other keys."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+from textual.binding import Binding, BindingType
+
+from acceltop.profiler.errors import UsageError
+from acceltop.profiler.text import clean
+
+SCREENS = ("overview", "kernels", "steps", "devices", "stacks", "timeline")
+
+
+def _hidden(key: str, action: str, description: str, id: str) -> Binding:
+    return Binding(key, action, description, id=id, show=False)
+
+
+APP_BINDINGS: list[BindingType] = [
+    *(
+        Binding(str(at), f"show('{name}')", f"screen: {name}", id=f"screen.{name}")
+        for at, name in enumerate(SCREENS, 1)
+    ),
+    Binding("space", "pause", "pause", id="time.pause"),
+    Binding("slash", "filter", "filter", id="filter", key_display="/"),
+    Binding("r", "record", "record", id="record"),
+    Binding("w", "show('findings')", "why", id="screen.findings"),
+    _hidden("a", "show('processes')", "screen: processes, to attach", "screen.processes"),
+    _hidden("left", "seek(-1)", "earlier", "time.back"),
+    _hidden("right", "seek(1)", "later", "time.forward"),
+    _hidden("shift+left", "seek(-10)", "much earlier", "time.far_back"),
+    _hidden("shift+right", "seek(10)", "much later", "time.far_forward"),
+    _hidden("home", "seek(-1000000)", "to the start", "time.start"),
+    _hidden("end", "seek(1000000)", "to the end: live again", "time.end"),
+    _hidden("full_stop", "step(1)", "next step", "time.next_step"),
+    _hidden("comma", "step(-1)", "previous step", "time.previous_step"),
+    _hidden("s", "step(0)", "slowest step", "time.slowest_step"),
+    _hidden("v", "mark", "begin or end a selection of time", "time.select"),
+    _hidden("right_square_bracket", "speed(1)", "replay faster", "time.faster"),
+    _hidden("left_square_bracket", "speed(-1)", "replay slower", "time.slower"),
+    _hidden("plus,equals_sign", "zoom(1)", "zoom in: less time", "zoom.in"),
+    _hidden("minus", "zoom(-1)", "zoom out: more time", "zoom.out"),
+    _hidden("0", "zoom(0)", "usual zoom", "zoom.reset"),
+    _hidden("escape", "back", "back", "back"),
+    _hidden("ctrl+z", "suspend_process", "suspend", "suspend"),
+    Binding("question_mark,f1", "help", "help", id="help", key_display="?"),
+    Binding("q,ctrl+c", "quit", "quit", id="quit", priority=False),
+]
+
+
+def config_path(environ: Mapping[str, str] = os.environ) -> Path:
+    base = environ.get("XDG_CONFIG_HOME") or os.path.join(environ.get("HOME", "/"), ".config")
+    return Path(base, "acceltop", "config.toml")
+
+
+def load_keymap(path: Path) -> dict[str, str]:
+    """The `[keys]` table: binding id → keys, as `"time.pause" = "p,space"`. No file: no change. Raises UsageError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} can't be read ({error})", "mend it or remove it") from error
+    try:
+        tomllib = import_module("tomllib")
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{path} can only be read by Python 3.11 and newer", "remove it, or use a newer Python"
+        ) from error
+    try:
+        table = tomllib.loads(text).get("keys", {})
+    except ValueError as error:  # tomllib.TOMLDecodeError
+        raise UsageError(f"{path} is not TOML: {clean(str(error), 100)}", "mend it or remove it") from error
+    return _checked(table, path)
+
+
+def _checked(table: object, path: Path) -> dict[str, str]:
+    if not isinstance(table, dict) or not all(isinstance(keys, str) for keys in table.values()):
+        raise UsageError(f'{path}: [keys] must hold binding = "keys"', 'such as "time.pause" = "p,space"')
+    known = binding_ids()
+    for name in table:
+        if name not in known:
+            raise UsageError(
+                f"{path}: no binding is called {clean(name, 40)!r}", f"there are {', '.join(sorted(known))}"
+            )
+    return dict(table)
+
+
+def binding_ids() -> set[str]:
+    """Ids of all bindings, of the app's and of the panes'."""
+    from acceltop.views.screens.kernel import KernelPage
+    from acceltop.views.widgets.table_pane import TablePane
+
+    bindings = [*APP_BINDINGS, *KernelPage.BINDINGS, *TablePane.BINDINGS]
+    return {binding.id for binding in bindings if isinstance(binding, Binding) and binding.id}

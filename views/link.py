@@ -1,0 +1,58 @@
+"""What the screens may ask of whatever feeds them. Every call returns at once: nothing here may wait for a driver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A trace that is being written."""
+
+    path: str
+    since_ns: int
+    size_bytes: int
+
+
+class Link(Protocol):
+    """A live session, a recording or another machine."""
+
+    interval_s: float
+    recorded: bool
+    """The timeline holds a recording: its end is not now."""
+
+    @property
+    def recording(self) -> Recording | None: ...
+
+    @property
+    def dropped(self) -> int:
+        """Frames lost to back-pressure since the start."""
+
+    def record(self) -> None:
+        """Starts recording what is on the screen, or ends it. Raises AcceltopError when that can't be."""
+
+    def attach(self, pids: Sequence[int]) -> None:
+        """Enters these processes instead of the present ones; none: detaches."""
+
+    def close(self) -> None:
+        """The screen is gone. Must return at once."""
+
+
+class Recorded:
+    """The link of a recording: there is nothing to steer."""
+
+    interval_s = 1.0
+    recorded = True
+    recording: Recording | None = None
+    dropped = 0
+
+    def record(self) -> None:
+        pass
+
+    def attach(self, pids: Sequence[int]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass

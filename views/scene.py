@@ -1,0 +1,115 @@
+"""What all panes look at: the timeline, the moment, and what the user has picked. Holds no widget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from acceltop.profiler.clock import monotonic, now_ns
+from acceltop.profiler.history.subjects import DeviceState, ProcessState
+from acceltop.profiler.model import ProcessFound
+from acceltop.profiler.timeline import Timeline
+from acceltop.views.draw.glyphs import FULL, Glyphs
+from acceltop.views.link import Link
+from acceltop.views.moment import Playhead
+from acceltop.views.theme import PALETTES, Palette
+
+R = TypeVar("R")
+
+
+@dataclass
+class Scene:
+    timeline: Timeline
+    link: Link
+    head: Playhead
+    palette: Palette = PALETTES["dark"]
+    glyphs: Glyphs = FULL
+    pid: int | None = None  # the process whose steps, kernels and stacks are shown; None: the first one with any
+    filter: str = ""
+    last_key_s: float = -1e9
+    clock_s: Callable[[], float] = monotonic
+    clock_ns: Callable[[], int] = now_ns
+    _memo: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
+
+    def memo(self, name: str, key: Hashable, make: Callable[[], R]) -> R:
+        """`make()`, or its last result while `key` stays the same. One result a name is kept."""
+        known = self._memo.get(name)
+        if known is None or known[0] != key:
+            known = self._memo[name] = (key, make())
+        value: R = known[1]
+        return value
+
+    def seen(self, *kinds: str) -> Hashable:
+        """Changes when frames of these kinds arrived, or another moment is shown."""
+        moment = None if self.head.at_end and self.head.selection is None else self.head.range_ns()
+        return (id(self.timeline), moment, *(self.timeline.versions[kind] for kind in kinds))
+
+    @property
+    def now_ns(self) -> int:
+        """The clock that ages are told against: of a recording, the moment that is shown."""
+        return self.clock_ns() if self.head.state == "live" else self.head.at_ns
+
+    @property
+    def focus_pid(self) -> int | None:
+        """The process that is shown: the picked one, else the lowest rank, else the first that was found."""
+        if self.pid in self.timeline.processes:
+            return self.pid
+        return self.memo("focus", self.seen("ProcessFound", "Steps", "Cost"), self._first_pid)
+
+    def _first_pid(self) -> int | None:
+        processes = self.timeline.processes
+        entered = [pid for pid in processes if self.entered(pid)] or list(processes)
+        return min(entered, key=self._rank, default=None)
+
+    def entered(self, pid: int) -> bool:
+        """Whether anything came from inside the process in the range that is shown."""
+        t0, t1 = self.head.range_ns()
+        timeline = self.timeline
+        return timeline.cost(pid) is not None or len(timeline.steps(pid, t0, t1).index) > 0
+
+    def _rank(self, pid: int) -> tuple[int, int]:
+        rank = self.timeline.processes[pid].found.rank
+        return (rank if rank is not None else 1 << 30, pid)
+
+    @property
+    def process(self) -> ProcessState | None:
+        pid = self.focus_pid
+        return None if pid is None else self.timeline.processes[pid]
+
+    def at(self) -> int | None:
+        """The `at_ns` for Timeline.latest: None at the end, where the last reading is known without a search."""
+        return None if self.head.at_end else self.head.at_ns
+
+    def ranks(self) -> list[ProcessState]:
+        """The processes of the job that the shown one belongs to, by rank."""
+        process = self.process
+        if process is None or process.found.rank is None:
+            return [process] if process else []
+        size = process.found.world_size
+        peers = (p for p in self.timeline.processes.values() if p.found.rank is not None)
+        return sorted((p for p in peers if p.found.world_size == size), key=lambda p: p.found.rank or 0)
+
+    def value(self, metric: str, device: str | None = None, pid: int | None = None) -> float | None:
+        reading = self.timeline.latest(metric, device, pid, self.at())
+        return None if reading is None else reading.value
+
+    def devices(self) -> list[DeviceState]:
+        """Accelerators first, in the order of their index."""
+        return sorted(self.timeline.devices.values(), key=_device_order)
+
+
+def _device_order(state: DeviceState) -> tuple[bool, str, int, str]:
+    found = state.found
+    return (found.kind == "cpu", found.vendor, found.index if found.index is not None else 1 << 30, found.device)
+
+
+def script_name(found: ProcessFound) -> str:
+    """What people call a process: the script of a Python command, else its program."""
+    words = found.command.split()
+    for word in words[1:]:
+        if word.endswith(".py"):
+            return word.rsplit("/", 1)[-1]
+    if "-m" in words[:-1]:
+        return words[words.index("-m") + 1]
+    return words[0].rsplit("/", 1)[-1] if words else "?"

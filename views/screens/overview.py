@@ -1,0 +1,46 @@
+"""One argument from top to bottom: devices, what a step costs, which kernels, so what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from textual.widget import Widget
+
+from acceltop.views.screens.page import Page
+from acceltop.views.widgets.devices import DevicesPane
+from acceltop.views.widgets.findings import FindingsPane
+from acceltop.views.widgets.kernels import KernelsPane
+from acceltop.views.widgets.pane import Pane
+from acceltop.views.widgets.trends import StepsPane, TrendsPane
+
+LEAST_KERNELS = 6
+
+
+class OverviewPage(Page):
+    AUTO_FOCUS = "KernelsPane"
+
+    def panes(self) -> Iterable[Widget]:
+        yield DevicesPane(id="devices")
+        yield TrendsPane(id="trends")
+        yield StepsPane(id="steps")
+        yield KernelsPane(id="kernels")
+        yield FindingsPane(id="findings")
+
+    def share_out(self, width: int, height: int) -> Mapping[str, int]:
+        devices, findings = self.query_one(DevicesPane), self.query_one(FindingsPane)
+        devices.headless = height < 28
+        found = findings.wanted(width)
+        rows = min(devices.wanted(width), max(height // 3, 3))
+        charts = min(max(height // 4, 6), 10) if width >= 110 and height >= 28 else 0
+        steps = 0 if charts else 4
+        rest = height - found - rows - charts - steps
+        gap = int(rest > LEAST_KERNELS + 8)
+        for pane in self.query(Pane).results():
+            pane.spare = gap
+        return {
+            "devices": rows + gap,
+            "trends": charts and charts + gap,
+            "steps": steps,
+            "kernels": rest - 3 * gap,
+            "findings": found + gap,
+        }

@@ -1,0 +1,154 @@
+"""The base of all screens: title, layers, panes, time strip, keys; and the line in which a filter is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from acceltop.views.draw.line import Line, Row
+from acceltop.views.widgets.canvas import Canvas
+from acceltop.views.widgets.frame import KeyLine, LayersBar, TimeStrip, TitleBar
+from acceltop.views.widgets.pane import Pane, Watcher
+
+if TYPE_CHECKING:
+    from acceltop.views.app import AcceltopApp
+
+LEAST = (60, 16)
+FRAME_LINES = 4
+
+
+class TooSmall(Watcher):
+    """All that is left where there is no room."""
+
+    DEFAULT_CSS = "TooSmall { display: none; }"
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        columns, rows = self.app.size
+        return [Row().put(f" acceltop needs {LEAST[0]}×{LEAST[1]}, has {columns}×{rows}; it goes on", "warn").line()]
+
+
+class FilterInput(Input):
+    """One line above the keys, there while a filter is typed."""
+
+    DEFAULT_CSS = "FilterInput { display: none; height: 1; border: none; padding: 0 1; background: $panel; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "screen.end_filter(True)", "clear", id="filter.clear", show=False)
+    ]
+
+
+class Page(Screen[None]):
+    """A subclass gives `panes` and `share_out`."""
+
+    DEFAULT_CSS = """
+    Page { layout: vertical; background: $background; }
+    Page #body { height: 1fr; }
+    Page Horizontal { height: auto; }
+    """
+
+    @property
+    def host(self) -> AcceltopApp:
+        return cast("AcceltopApp", self.app)
+
+    def panes(self) -> Iterable[Widget]:
+        """What it shows, from the top; a Horizontal holds panes side by side."""
+        raise NotImplementedError
+
+    def share_out(self, width: int, height: int) -> Mapping[str, int]:
+        """Lines for the panes of these ids, out of `height`; 0 hides one."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        yield TitleBar()
+        yield LayersBar()
+        with Vertical(id="body"):
+            yield from self.panes()
+        yield TooSmall()
+        yield FilterInput(placeholder="filter: enter keeps it, esc clears it", id="filter")
+        yield TimeStrip()
+        yield KeyLine()
+
+    def canvases(self) -> Iterable[Canvas]:
+        return self.query(Canvas).results()
+
+    def redraw(self) -> None:
+        """Looks again; what hasn't changed costs nothing on the wire."""
+        if not self.is_mounted or not self.children:
+            return
+        self._settle()
+        for canvas in self.canvases():
+            if canvas.display:
+                canvas.redraw()
+
+    def restyle(self) -> None:
+        for canvas in self.canvases():
+            canvas.restyle(self.host.scene.palette)
+
+    def on_resize(self) -> None:
+        self.redraw()
+
+    def on_screen_resume(self) -> None:
+        self.restyle()
+        self.redraw()
+
+    def _settle(self) -> None:
+        width, height = self.app.size
+        fits = width >= LEAST[0] and height >= LEAST[1]
+        for widget in self.children:
+            if not isinstance(widget, FilterInput):
+                _show(widget, isinstance(widget, TooSmall) != fits)
+        if fits:
+            for id, lines in self.share_out(width, height - FRAME_LINES).items():
+                self._grant(self.query_one(f"#{id}"), lines)
+
+    def _grant(self, widget: Widget, lines: int) -> None:
+        _show(widget, lines > 0)
+        height = widget.styles.height
+        if height is None or height.value != lines:
+            widget.styles.height = lines
+
+    # --- filter
+
+    def begin_filter(self) -> None:
+        box = self.query_one(FilterInput)
+        box.value = self.host.scene.filter
+        box.display = True
+        box.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self.host.scene.filter = event.value
+        self.redraw()
+
+    def on_input_submitted(self) -> None:
+        self.action_end_filter(False)
+
+    def action_end_filter(self, clear: bool) -> None:
+        box = self.query_one(FilterInput)
+        if clear:
+            box.value = ""
+        box.display = False
+        self.focus_main()
+
+    def focus_main(self) -> None:
+        """Back to the pane that keys are for."""
+        for selector in (str(self.AUTO_FOCUS or "*"), "Pane"):
+            for pane in self.query(selector).results(Pane):
+                if pane.focusable:
+                    pane.focus()
+                    return
+
+
+def _show(widget: Widget, shown: bool) -> None:
+    if widget.display != shown:
+        widget.display = shown
+
+
+def row(*panes: Widget, id: str) -> Horizontal:
+    """Panes side by side."""
+    return Horizontal(*panes, id=id)

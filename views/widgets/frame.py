@@ -1,0 +1,244 @@
+"""What stands on every screen: title, layers, time strip and keys, one line each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from textual import events
+
+from acceltop.profiler import numbers
+from acceltop.profiler.clock import NS_PER_S
+from acceltop.profiler.model import LAYERS
+from acceltop.profiler.text import clean
+from acceltop.views.draw.line import BLANK, Line, Row, Span, clipped, joined, spans_width
+from acceltop.views.draw.rule import keys
+from acceltop.views.draw.timestrip import strip, strip_cells
+from acceltop.views.facts.devices import device_facts
+from acceltop.views.facts.kernels import kernel_table
+from acceltop.views.facts.notes import clock, exit_words
+from acceltop.views.facts.steps import step_facts
+from acceltop.views.scene import Scene, script_name
+from acceltop.views.widgets.pane import Watcher
+
+WIDE = 110
+_LAYER_LABELS = {"framework": "framework", "compiler": "compilers", "platform": "platform", "hardware": "hardware",
+                 "cloud": "cloud"}  # fmt: skip
+_STRIP_SPANS_S = (60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 28_800, 43_200, 86_400)
+
+
+class TitleBar(Watcher):
+    """Machine and job at the left; state, cost and recording at the right."""
+
+    DEFAULT_CSS = "TitleBar { height: 1; }"
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        wide = width >= WIDE
+        return [joined(_job(self.scene, wide), _state(self.scene, wide), width, "bar")]
+
+
+def _job(scene: Scene, wide: bool) -> list[Span]:
+    host = next(iter(scene.timeline.hosts), "")
+    spans = [Span(" "), Span("acceltop", "*accent"), Span(f"{'  ' if wide else ' '}{clean(host)}", "dim")]
+    process = scene.process
+    if process is None:
+        return spans
+    pid = process.found.pid
+    spans += [Span(" ▸ ", "rule"), Span(clean(script_name(process.found), 40), "*text")]
+    spans.append(Span(f" pid {pid}" if wide else f" {pid}", "dim"))
+    ranks = len(scene.ranks())
+    if ranks > 1:
+        spans.append(Span(f"  {ranks} ranks"))
+    steps = step_facts(scene)
+    if steps is not None:
+        spans += [Span("  step " if wide else " step ", "dim" if wide else ""), Span(numbers.count(steps.last_index))]
+    return spans
+
+
+def _state(scene: Scene, wide: bool) -> list[Span]:
+    gap = Span("   " if wide else " ")
+    parts = [part for part in (_mode(scene), _dropped(scene), _cost(scene, wide), _recording(scene, wide)) if part]
+    spans: list[Span] = []
+    for part in parts:
+        spans += [*part, gap]
+    return [*spans[:-1], Span(" ")]
+
+
+def _mode(scene: Scene) -> list[Span]:
+    process, head = scene.process, scene.head
+    if process and process.gone and process.gone.time_ns <= head.at_ns:
+        return [Span("✖ ", "bad"), Span(exit_words(process.gone), "bad")]
+    if head.state == "live":
+        return [Span("● live", "good"), Span(f" {scene.link.interval_s:g} s", "dim")]
+    if head.state == "paused":
+        return [Span(f"▮▮ paused {clock(head.at_ns)}", "warn")]
+    return [Span(f"{'▶' if head.playing else '▮▮'} replay ×{head.speed:g}", "accent")]
+
+
+def _dropped(scene: Scene) -> list[Span]:
+    dropped = scene.link.dropped
+    return [Span(f"▲ {numbers.count(dropped)} dropped", "warn")] if dropped else []
+
+
+def _cost(scene: Scene, wide: bool) -> list[Span]:
+    pid = scene.focus_pid
+    cost = scene.timeline.cost(pid) if pid is not None else None
+    if cost is None:
+        return []
+    over = cost.budget is not None and cost.ratio > cost.budget
+    about = "" if cost.measured else "≈ "
+    value = Span(f"{about}{numbers.percent(cost.ratio)}{' ▲' if over else ''}", "warn" if over else "good")
+    return [Span("cost to the job " if wide else "cost ", "dim"), value]
+
+
+def _recording(scene: Scene, wide: bool) -> list[Span]:
+    recording = scene.link.recording
+    if recording is None:
+        return []
+    spans = [Span("● rec", "bad")]
+    if wide:
+        age = max(scene.clock_ns() - recording.since_ns, 0)
+        spans.append(Span(f" {_elapsed(age)}  {numbers.size(recording.size_bytes)}", "dim"))
+    return spans
+
+
+def _elapsed(ns: int) -> str:
+    seconds = ns // NS_PER_S
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+class LayersBar(Watcher):
+    """What the job is made of: framework, compilers with their share of time, platform, hardware, cloud."""
+
+    DEFAULT_CSS = "LayersBar { height: 1; }"
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        process = self.scene.process
+        if process is None:
+            return [BLANK]
+        wide = width >= WIDE
+        row = Row().put(" ")
+        for layer in LAYERS:
+            names = [Span(clean(" · ".join(process.found.layers.get(layer, ())), 60))]
+            if layer == "compiler":
+                names = _makers(self.scene) or names
+            if not names[0].text:
+                continue
+            if wide:
+                row.put("   " if row.width > 1 else "").put(f"{_LAYER_LABELS[layer]} ", "dim").add(names)
+            else:
+                row.put(" · " if row.width > 1 else "", "rule").add(names)
+        return [Line(clipped(row.line().spans, width))]
+
+
+def _makers(scene: Scene) -> list[Span]:
+    table = kernel_table(scene)
+    spans: list[Span] = []
+    for name, share in (table.makers if table else [])[:4]:
+        spans += [Span(f"{'  ' if spans else ''}{name}"), Span(f" {share:.0%}", "dim")]
+    return spans
+
+
+class TimeStrip(Watcher):
+    """All of the time that is known, as the activity of the first device; a click goes there."""
+
+    DEFAULT_CSS = "TimeStrip { height: 1; }"
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        scene, head = self.scene, self.scene.head
+        span = scene.timeline.span
+        if span is None:
+            return [Row().put(" waiting for the first reading", "dim").line()]
+        state = _strip_state(scene)
+        start, cells = strip_cells(width, state.text)
+        self._grid = start, _strip_range(span), cells
+        t0, t1 = self._grid[1]
+        values = scene.memo("strip", (scene.timeline.version, t0, t1, cells), lambda: _activity(scene, t0, t1, cells))
+        selection = head.selection
+        marked = (self._cell(selection[0]), self._cell(selection[1]) + 1) if selection else None
+        mark = Span("▶", "good") if head.state == "live" or head.playing else Span("‖", "warn")
+        elapsed = _elapsed(head.at_ns - span[0])
+        return [strip(width, mark, elapsed, values, self._cell(head.at_ns), marked, state, scene.glyphs)]
+
+    def _cell(self, time_ns: int) -> int:
+        _, (t0, t1), cells = self._grid
+        return min(max((time_ns - t0) * cells // (t1 - t0), 0), cells - 1)
+
+    def on_click(self, event: events.Click) -> None:
+        if self.scene.timeline.span is None:
+            return
+        start, (t0, t1), cells = self._grid
+        self.scene.head.seek(t0 + (event.x - start) * (t1 - t0) // cells)
+        self.host.redraw()
+
+
+def _strip_state(scene: Scene) -> Span:
+    state = scene.head.state
+    if state == "live":
+        return Span("live", "good")
+    return Span("paused", "warn") if state == "paused" else Span(f"×{scene.head.speed:g}", "accent")
+
+
+def _strip_range(span: tuple[int, int]) -> tuple[int, int]:
+    """From the start to a round length, so that it fills from the left and seldom changes its scale."""
+    length = max(span[1] - span[0], NS_PER_S)
+    days = math.ceil(length / (86_400 * NS_PER_S)) * 86_400
+    seconds = next((s for s in _STRIP_SPANS_S if s * NS_PER_S >= length), days)
+    return span[0], span[0] + seconds * NS_PER_S
+
+
+def _activity(scene: Scene, t0: int, t1: int, cells: int) -> Sequence[float]:
+    facts = device_facts(scene)
+    fact = next((fact for fact in facts if fact.activity), None)
+    if fact is None or fact.activity is None:
+        return [math.nan] * cells * 2
+    # A reading holds for a while: after the end of what is known nothing must be drawn.
+    band = scene.timeline.series(fact.key(fact.activity), t0, t1, cells * 2)
+    end = scene.timeline.span or (t0, t1)
+    values: Sequence[float] = np.where(band.times > end[1], math.nan, band.mean).tolist()
+    return values
+
+
+class KeyLine(Watcher):
+    """What can be pressed here, taken from the bindings themselves; or a message while there is one."""
+
+    DEFAULT_CSS = "KeyLine { height: 1; }"
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        pairs = self._pairs()
+        gap = "   " if width >= WIDE else "  "
+        while len(pairs) > 3 and spans_width(keys(*pairs, gap=gap)) + 1 > width:
+            pairs.pop(-3)  # help and quit stay
+        return [Row(back="bar").put(" ").add(keys(*pairs, gap=gap)).line()]
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        """In the order of KEY_ORDER; the screens' digits as one."""
+        shown: dict[str, tuple[str, str]] = {}
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if binding.show and binding.description:
+                key = _KEY_NAMES.get(binding.key, self.app.get_key_display(binding))
+                shown.setdefault(binding.id or "", (key, binding.description))
+        screens = [key for _, (key, meaning) in shown.items() if meaning.startswith("screen:")]
+        pairs = {id: pair for id, pair in shown.items() if not pair[1].startswith("screen:")}
+        ordered = sorted(pairs, key=lambda id: _KEY_ORDER.get(id, _ELSEWHERE))
+        first = [(f"{screens[0]}-{screens[-1]}", "screens")] if len(screens) > 1 else []
+        return [*first, *(pairs[id] for id in ordered)]
+
+
+_KEY_NAMES = {"enter": "enter", "escape": "esc", "tab": "tab"}
+_ELSEWHERE = 3  # keys of the pane itself
+_ORDER = (
+    "time.pause",
+    "pane.next",
+    "row.open",
+    "",
+    "filter",
+    "table.sort",
+    "record",
+    "screen.findings",
+    "palette",
+    "help",
+)
+_KEY_ORDER = {id: at for at, id in enumerate(_ORDER)} | {"quit": 99}

@@ -1,0 +1,213 @@
+"""Kernels by the time they take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+from acceltop.profiler import numbers
+from acceltop.profiler.text import clean
+from acceltop.views.draw.glyphs import bar
+from acceltop.views.draw.line import Line, Row, Span, clipped, fit
+from acceltop.views.draw.rule import keys
+from acceltop.views.draw.table import Column, tail_cell, text_cell
+from acceltop.views.facts.kernels import KernelFact, KernelTable, kernel_table
+from acceltop.views.scene import Scene
+from acceltop.views.widgets.devices import pct
+from acceltop.views.widgets.table_pane import TablePane
+
+BOUND_TOKENS = {"memory": "dram", "compute": "tensor", "latency": "warn", "copy": "memory", "comm": "sm"}
+_PREFIXES = ("void ", "aten::")
+
+
+def short_name(name: str) -> str:
+    """Without what every kernel's name begins with."""
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return clean(name.replace("at::native::", ""))
+
+
+class KernelsPane(TablePane[KernelFact]):
+    number, title = "3", "kernels"
+    explains = (
+        "Kernels, copies and ops by their time in the range shown. share: of all kernel time. bound: the device's peak "
+        "that it comes nearest to; latency: it is near none. Calls and times are those of profiled windows."
+    )
+
+    def __init__(self, *, id: str | None = None, details: bool = True) -> None:
+        super().__init__(id=id)
+        self.details = details
+
+    def hints(self) -> Iterable[Span]:
+        table = kernel_table(self.scene)
+        spans = [
+            *keys(("/", f"filter {self.scene.filter}".rstrip())),
+            Span("  "),
+            *keys(("t", f"by {self.sort or 'share'}")),
+        ]
+        if table and self.size.width >= 110:
+            spans.append(Span(f"  {coverage_words(table)}", "dim"))
+        return spans
+
+    def items(self) -> Sequence[KernelFact]:
+        table = kernel_table(self.scene)
+        if table is None:
+            return ()
+        wanted = self.scene.filter.lower()
+        return [row for row in table.rows if wanted in _searched(row)] if wanted else table.rows
+
+    def identity(self, item: KernelFact) -> Hashable:
+        return (item.kernel.kind, item.name)
+
+    def name_of(self, item: KernelFact) -> str:
+        return clean(item.name)
+
+    def empty(self) -> str:
+        if self.scene.filter:
+            return f"no kernel matches “{self.scene.filter}”: esc clears the filter"
+        if self.scene.process is None:
+            return "kernels appear once a process is attached"
+        return "waiting for the first window"
+
+    def opened(self, item: KernelFact) -> None:
+        self.host.open_kernel(item)
+
+    def wanted(self, width: int) -> int:
+        return 8
+
+    def more(self, count: int, hidden: Sequence[KernelFact]) -> Line | None:
+        share = sum(row.kernel.share for row in hidden)
+        return Row().to(13).put(f"+ {count} more, {numbers.percent(share)}", "dim").line()
+
+    def columns(self, width: int) -> Sequence[Column[KernelFact]]:
+        table = kernel_table(self.scene)
+        counted = table is not None and table.counted
+        peaks = [
+            Column[KernelFact](
+                "memory", "of memory peak", 15, _peak("memory"), lambda f: f.of_memory or -1.0, needs=130
+            ),
+            Column[KernelFact](
+                "compute", "of compute peak", 15, _peak("compute"), lambda f: f.of_compute or -1.0, needs=130
+            ),
+            Column[KernelFact]("bound", "bound", 7, _bound, lambda f: f.bound, False),
+        ]
+        phase = [Column[KernelFact]("phase", "phase", 9, _phase, lambda f: f.kernel.phase or "", False, needs=78)]
+        stepped = table is not None and any(row.kernel.per_step_ns is not None for row in table.rows[:1])
+        per_step = Column[KernelFact](
+            "step", "ms/step", 7, _per_step, lambda f: f.kernel.per_step_ns or 0, align=">", needs=110
+        )
+        return [
+            Column("share", "share", 11, self._share, lambda f: f.kernel.total_ns),
+            Column("name", "kernel", 0, self._kernel, lambda f: f.name, False),
+            Column("origin", "made by", 14, _origin, lambda f: f.kernel.origin or "", False, needs=110),
+            Column("calls", "calls", 6, _calls, lambda f: f.kernel.calls, align=">"),
+            Column("mean", "mean", 8, _mean, lambda f: f.kernel.mean_ns, align=">"),
+            *([per_step] if stepped else []),
+            *(peaks if counted else phase),
+            Column(
+                "where", "where", 24 if width >= 190 else 16 if width >= 110 else 8, _where, lambda f: f.where, False
+            ),
+        ]
+
+    def footer(self, width: int) -> Sequence[Line]:
+        item = self.current
+        if not self.details or item is None or width < 100:
+            return ()
+        return [Line(clipped(line.spans, width), "bar") for line in explained(item)]
+
+    def _share(self, fact: KernelFact, width: int) -> tuple[Span, ...]:
+        table = kernel_table(self.scene)
+        top = table.rows[0].kernel.share if table and table.rows else 1.0
+        drawn = bar(fact.kernel.share / top if top else None, width - 5, "share", self.scene.glyphs)
+        return tail_cell(drawn, f"{fact.kernel.share * 100:.1f}", width)
+
+    def _kernel(self, fact: KernelFact, width: int) -> tuple[Span, ...]:
+        bold = "*text" if self.identity(fact) == self.selected else ""
+        return text_cell(short_name(fact.name), width, bold)
+
+
+def _searched(row: KernelFact) -> str:
+    kernel = row.kernel
+    return f"{kernel.name} {kernel.origin} {kernel.op} {kernel.module} {kernel.phase} {kernel.location}".lower()
+
+
+def coverage_words(table: KernelTable) -> str:
+    """How much of the time was looked at."""
+    cover = table.coverage
+    window = f"{numbers.duration(table.window_ns)} windows · " if table.window_ns else ""
+    seen = f"{numbers.percent(cover.ratio)} of the time · " if cover.ratio is not None else ""
+    calls = "samples" if table.sampled else "calls"
+    return f"{window}{seen}{numbers.count(cover.events)} {calls} · {numbers.count(cover.dropped)} dropped"
+
+
+def explained(fact: KernelFact) -> list[Line]:
+    """The two lines under a table: who calls it, and how near to which peak."""
+    kernel = fact.kernel
+    chain = [text for text in (kernel.op, kernel.module, kernel.location) if text]
+    row = Row().put(f"  {numbers.shorten(short_name(kernel.name), 60)}   ", "*text")
+    for at, text in enumerate(chain):
+        row.put(" ← " if at else "", "dim").put(
+            clean(text), "accent" if text == kernel.location else "dim" if at == 0 else ""
+        )
+    facts = [
+        numbers.si(kernel.bytes_per_s, "B/s") if kernel.bytes_per_s is not None else "",
+        numbers.si(kernel.flop_per_s, "FLOP/s") if kernel.flop_per_s is not None else "",
+        f"{kernel.phase}" if kernel.phase else "",
+        f"stream {kernel.stream}" if kernel.stream is not None else "",
+        f"min {numbers.duration(kernel.min_ns)} max {numbers.duration(kernel.max_ns)}",
+        f"called from {kernel.modules} modules" if kernel.modules > 1 else "",
+    ]
+    second = (
+        Row().put("  " + " · ".join(text for text in facts if text), "dim").put("   ").add(keys(("enter", "opens it")))
+    )
+    return [row.line(), second.line()]
+
+
+def _peak(which: str) -> Callable[[KernelFact, int], tuple[Span, ...]]:
+    token = "dram" if which == "memory" else "tensor"
+
+    def draw(fact: KernelFact, width: int) -> tuple[Span, ...]:
+        share = fact.of_memory if which == "memory" else fact.of_compute
+        near = fact.bound == which
+        return tail_cell(bar(share, 8, token), pct(share), width - 1, token if near else "dim")
+
+    return draw
+
+
+def _origin(fact: KernelFact, width: int) -> tuple[Span, ...]:
+    return text_cell(clean(fact.kernel.origin or numbers.UNKNOWN), width, "dim")
+
+
+def _calls(fact: KernelFact, width: int) -> tuple[Span, ...]:
+    return text_cell(numbers.count(fact.kernel.calls), width, "", ">")
+
+
+def _mean(fact: KernelFact, width: int) -> tuple[Span, ...]:
+    return text_cell(numbers.duration(fact.kernel.mean_ns), width, "", ">")
+
+
+def _per_step(fact: KernelFact, width: int) -> tuple[Span, ...]:
+    per_step = fact.kernel.per_step_ns
+    return text_cell(numbers.three(None if per_step is None else per_step / 1e6), width, "", ">")
+
+
+def _bound(fact: KernelFact, width: int) -> tuple[Span, ...]:
+    return text_cell(fact.bound or numbers.UNKNOWN, width, BOUND_TOKENS.get(fact.bound, "dim"))
+
+
+def _phase(fact: KernelFact, width: int) -> tuple[Span, ...]:
+    phase = fact.kernel.phase
+    return text_cell(clean(phase or numbers.UNKNOWN), width, f"phase.{phase}" if phase in _PHASES else "dim")
+
+
+def _where(fact: KernelFact, width: int) -> tuple[Span, ...]:
+    return (Span(fit(clean(fact.where), width)),)
+
+
+_PHASES = ("data", "forward", "backward", "optimizer", "communication", "other")
+
+
+def selected_kernel(scene: Scene, identity: Hashable) -> KernelFact | None:
+    """The kernel of that kind and name in the range shown now."""
+    table = kernel_table(scene)
+    rows = table.rows if table else []
+    return next((row for row in rows if (row.kernel.kind, row.name) == identity), None)

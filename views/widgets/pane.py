@@ -1,0 +1,73 @@
+"""A pane: a canvas under a heading rule, that looks at the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from textual import events
+
+from acceltop.views.draw.line import Line, Row, Span
+from acceltop.views.draw.rule import rule
+from acceltop.views.scene import Scene
+from acceltop.views.widgets.canvas import Canvas
+
+if TYPE_CHECKING:
+    from acceltop.views.app import AcceltopApp
+
+
+class Watcher(Canvas):
+    """A canvas that looks at the scene."""
+
+    @property
+    def host(self) -> AcceltopApp:
+        return cast("AcceltopApp", self.app)
+
+    @property
+    def scene(self) -> Scene:
+        return self.host.scene
+
+
+class Pane(Watcher):
+    """A subclass gives `title`, `hints` and `body`. The heading takes the first line."""
+
+    number = ""
+    title = ""
+    metrics: tuple[str, ...] = ()
+    """Metrics of the registry that it shows: what `?` explains."""
+    explains = ""
+    """What the pane shows, for `?`."""
+    spare = 0
+    """Lines at its end that stay blank, where there is room to let panes breathe."""
+
+    def hints(self) -> Iterable[Span]:
+        """What is set or can be pressed, at the right of the heading."""
+        return ()
+
+    def body(self, width: int, height: int) -> Sequence[Line]:
+        raise NotImplementedError
+
+    def wanted(self, width: int) -> int:
+        """Lines that it would fill, heading included."""
+        return 4
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        heading = rule(width, self.title, self.number, self.hints(), self.can_focus and self.has_focus)
+        return [heading, *self.body(width, height - 1 - self.spare)]
+
+    def on_focus(self) -> None:
+        self.redraw()
+        self.host.focus_moved()
+
+    def on_blur(self) -> None:
+        self.redraw()
+
+    def waiting(self, text: str) -> list[Line]:
+        """A pane without data says what it waits for."""
+        return [Row().put(f"  {text}", "dim").line()]
+
+    def on_click(self, event: events.Click) -> None:
+        self.clicked(event.x, event.y - 1)
+
+    def clicked(self, x: int, y: int) -> None:
+        """A click at column `x` of line `y` of the body."""

@@ -1,0 +1,183 @@
+"""A pane with rows to choose from: keys and mouse, sorting, filter, and an order that doesn't jump."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+
+from acceltop.views.draw.line import Line, Row
+from acceltop.views.draw.table import Column, Order, Placed, column_at, heading, layout, table_row
+from acceltop.views.widgets.pane import Pane
+
+T = TypeVar("T")
+
+
+class TablePane(Pane, Generic[T]):
+    """A subclass gives `columns`, `items`, `identity`; and `opened` if Enter does something."""
+
+    can_focus = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "previous row", id="row.up", show=False),
+        Binding("down,j", "move(1)", "next row", id="row.down", show=False),
+        Binding("pageup,ctrl+b", "page(-1)", "page up", id="row.page_up", show=False),
+        Binding("pagedown,ctrl+f", "page(1)", "page down", id="row.page_down", show=False),
+        Binding("g", "move(-100000)", "first row", id="row.first", show=False),
+        Binding("G", "move(100000)", "last row", id="row.last", show=False),
+        Binding("enter", "open", "open", id="row.open"),
+        Binding("t", "sort(1)", "sort", id="table.sort"),
+        Binding("T", "reverse", "reverse the order", id="table.reverse", show=False),
+        Binding("y", "copy", "copy the name", id="row.copy", show=False),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.selected: Hashable = None
+        self.headless = False
+        self.sort = ""
+        self.reverse = False
+        self._order: Order[T] = Order(self.identity)
+        self._shown: list[T] = []
+        self._placed: list[Placed] = []
+        self._top = 0
+        self._rows = 1
+
+    def columns(self, width: int) -> Sequence[Column[T]]:
+        raise NotImplementedError
+
+    def items(self) -> Sequence[T]:
+        """All rows; filtered already."""
+        raise NotImplementedError
+
+    def identity(self, item: T) -> Hashable:
+        raise NotImplementedError
+
+    def name_of(self, item: T) -> str:
+        """What `y` copies."""
+        return str(self.identity(item))
+
+    def empty(self) -> str:
+        """What it says without rows."""
+        return "nothing yet"
+
+    def opened(self, item: T) -> None:
+        """Enter, or a second click."""
+
+    def footer(self, width: int) -> Sequence[Line]:
+        """Lines below the rows."""
+        return ()
+
+    def more(self, count: int, hidden: Sequence[T]) -> Line | None:
+        """The line that stands for rows without room."""
+        return Row().put(f" + {count} more", "dim").line() if count else None
+
+    # --- drawing
+
+    def body(self, width: int, height: int) -> Sequence[Line]:
+        items = self.items()
+        columns = self.columns(width)
+        self._placed = layout(columns, width)
+        by = self._sorted_by(columns)
+        if not items or by is None:
+            self._shown = []
+            return self.waiting(self.empty())
+        self._shown = self._order.arrange(
+            items, by, self.reverse, self.scene.clock_s(), self.scene.last_key_s, self.selected
+        )
+        head = [] if self.headless else [heading(self._placed, by.id)]
+        footer = self.footer(width)
+        rows = self._visible(max(height - len(head) - len(footer), 1))
+        return [*head, *rows, *footer]
+
+    def _sorted_by(self, columns: Sequence[Column[T]]) -> Column[T] | None:
+        sortable = [column for column in columns if column.key is not None]
+        return next((column for column in sortable if column.id == self.sort), sortable[0] if sortable else None)
+
+    def _visible(self, room: int) -> list[Line]:
+        place = self.place
+        more = self.more(len(self._shown) - room + 1, self._shown[room - 1 :]) if len(self._shown) > room else None
+        self._rows = room - (more is not None)
+        self._top = min(max(self._top, place - self._rows + 1), place, max(len(self._shown) - self._rows, 0))
+        shown = self._shown[self._top : self._top + self._rows]
+        lines = [table_row(self._placed, item, self.identity(item) == self.selected) for item in shown]
+        lines += [Line(())] * (self._rows - len(lines))
+        return lines if more is None else [*lines, more]
+
+    @property
+    def place(self) -> int:
+        """Index of the selected row; without one the first row is where keys begin."""
+        return next((at for at, item in enumerate(self._shown) if self.identity(item) == self.selected), 0)
+
+    @property
+    def current(self) -> T | None:
+        """The selected item; the first where none is selected."""
+        return self._shown[self.place] if self._shown else None
+
+    # --- hands
+
+    def action_move(self, rows: int) -> None:
+        if not self._shown:
+            return
+        first = self.selected is None and rows > 0
+        place = 0 if first else min(max(self.place + rows, 0), len(self._shown) - 1)
+        self.choose(self._shown[place])
+
+    def action_page(self, pages: int) -> None:
+        self.action_move(pages * max(self._rows - 1, 1))
+
+    def choose(self, item: T) -> None:
+        self.selected = self.identity(item)
+        self.host.redraw()
+
+    def action_open(self) -> None:
+        item = self.current
+        if item is not None:
+            self.selected = self.identity(item)
+            self.opened(item)
+
+    def action_sort(self, steps: int) -> None:
+        sortable = [placed.column for placed in self._placed if placed.column.key is not None]
+        if sortable:
+            names = [column.id for column in sortable]
+            now = names.index(self.sort) if self.sort in names else 0
+            self._sort_by(sortable[(now + steps) % len(sortable)])
+
+    def action_reverse(self) -> None:
+        self.reverse = not self.reverse
+        self.redraw()
+
+    def action_copy(self) -> None:
+        item = self.current
+        if item is not None:
+            self.app.copy_to_clipboard(self.name_of(item))
+            self.app.notify(f"copied: {self.name_of(item)[:60]}", timeout=2, markup=False)
+
+    def clicked(self, x: int, y: int) -> None:
+        y += self.headless
+        if y == 0:
+            column = column_at(self._placed, x)
+            if column is not None and column.key is not None:
+                self.reverse = not self.reverse if column.id == self.sort else False
+                self._sort_by(column)
+            return
+        at = self._top + y - 1
+        if 0 < y <= self._rows and at < len(self._shown):
+            again = self.identity(self._shown[at]) == self.selected
+            self.choose(self._shown[at])
+            if again:
+                self.action_open()
+
+    def _sort_by(self, column: Column[T]) -> None:
+        self.sort = column.id
+        self._top = 0
+        self.redraw()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.action_move(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.action_move(-3)
