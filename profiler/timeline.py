@@ -56,8 +56,12 @@ class Timeline(History):
         self._detail: History | None = None
         self._detail_span = (0, 0)
 
+    def new_detail(self) -> History:
+        """Empty; to be filled with what a trace holds of a range, then shown."""
+        return History(self.limits, self.subjects)
+
     def show_detail(self, detail: History, t0_ns: int, t1_ns: int) -> None:
-        """What a trace holds of a range, instead of what was shown before. `self` holds its overview."""
+        """The range in detail, instead of the one shown before; the rest is known from the overview."""
         self._detail, self._detail_span = detail, (t0_ns, t1_ns)
         self.versions.update(detail.versions)
 

@@ -79,14 +79,14 @@ class Limits:
 class History:
     """The stores, and `add`. A frame that can't be taken in is counted in `rejected`."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, subjects: Subjects | None = None) -> None:
         self.limits = limits or Limits()
         self.versions: Counter[str] = Counter()
         """Frames taken in, by kind ("Sample" …): a view that remembers the count knows whether to look again."""
         self.rejected = 0
         """Frames not taken in: numbers out of range, or more subjects than any machine has."""
         self.hosts: dict[str, Hello] = {}
-        self.subjects = Subjects()
+        self.subjects = subjects or Subjects()
         self.span: tuple[int, int] | None = None
         """Time of the first and of the last frame, in ns."""
         self.values: dict[Key, Series] = {}

@@ -42,18 +42,22 @@ class Subjects:
     def __init__(self) -> None:
         self.devices: dict[str, DeviceState] = {}
         self.processes: dict[int, ProcessState] = {}
-        self._same: dict[str, str] = {}
+        self.twins: dict[str, DeviceFound] = {}  # by their own id
 
     def canonical(self, device: str | None) -> str | None:
         """The id under which this device is kept."""
-        return self._same.get(device, device) if device is not None else None
+        return None if device is None else self._id(device)
+
+    def _id(self, device: str) -> str:
+        twin = self.twins.get(device)
+        return device if twin is None or twin.same_as is None else twin.same_as
 
     def device_found(self, frame: DeviceFound) -> None:
         """Raises OverflowError when there are too many."""
         if frame.same_as is not None and frame.same_as != frame.device:
-            make_room(self._same, frame.device)
-            self._same[frame.device] = frame.same_as
-        device = self._same.get(frame.device, frame.device)
+            make_room(self.twins, frame.device)
+            self.twins[frame.device] = frame
+        device = self._id(frame.device)
         state = self.devices.get(device)
         make_room(self.devices, device)
         if state is None:
@@ -73,7 +77,7 @@ class Subjects:
             state.found = _completed(frame, state.found)
 
     def device_lost(self, frame: DeviceLost) -> None:
-        state = self.devices.get(self._same.get(frame.device, frame.device))
+        state = self.devices.get(self._id(frame.device))
         if state is not None:
             state.lost = frame
 
