@@ -22,10 +22,12 @@ _UNITS = {
 
 
 def three(value: float | None) -> str:
-    """Three significant digits without an exponent: 2.31, 18.2, 648, 1234."""
+    """Three significant digits: 2.31, 18.2, 648, 1234; with an exponent only where that would be very long."""
     if value is None or not math.isfinite(value):
         return UNKNOWN
     size = abs(value)
+    if size != 0 and not 1e-6 <= size < 1e9:
+        return f"{value:.2e}"
     if size == 0 or size >= 999.5:
         return f"{value:.0f}"
     return f"{value:.{max(0, 2 - _magnitude(size))}f}"
@@ -50,7 +52,7 @@ def of(value: float | None, limit: float | None, unit: str) -> str:
         return si(value, unit)
     power = _power(limit)
     top = three(limit / 1000.0**power)
-    top = top.rstrip("0").rstrip(".") if "." in top else top
+    top = top.rstrip("0").rstrip(".") if "." in top and "e" not in top else top
     return f"{three(value / 1000.0**power)}/{top} {_PREFIXES[power]}{unit}"
 
 
@@ -61,6 +63,8 @@ def percent(ratio: float | None) -> str:
     value = ratio * 100
     if 0 < value < 0.05:
         return "<0.1 %"
+    if abs(value) >= 1e6:
+        return f"{value:.0e} %"
     return f"{value:.0f} %" if abs(value) >= 99.95 or value == 0 else f"{value:.1f} %"
 
 
@@ -73,6 +77,8 @@ def duration(ns: float | None) -> str:
         return "0 s" if ns == 0 else si(seconds, "s")
     _, big, big_name, small, small_name = next(row for row in _CLOCK if abs(seconds) < row[0])
     whole, rest = divmod(int(abs(seconds) // small), big // small)
+    if whole >= 1e6:
+        return f"{seconds:.2e} s"
     return f"{'-' if seconds < 0 else ''}{whole} {big_name} {rest:02d} {small_name}"
 
 
@@ -85,7 +91,9 @@ _CLOCK: tuple[tuple[float, int, str, int, str], ...] = (
 
 def count(value: float | None) -> str:
     """`2 412`: whole, in groups of three."""
-    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:,.0f}".replace(",", " ")
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    return f"{value:,.0f}".replace(",", " ") if abs(value) < 1e15 else f"{value:.2e}"
 
 
 def metric(name: str, value: float | None, limit: float | None = None) -> str:
@@ -94,9 +102,9 @@ def metric(name: str, value: float | None, limit: float | None = None) -> str:
     if unit == metrics.RATIO:
         return percent(value)
     if unit == metrics.CELSIUS:
-        return UNKNOWN if value is None else f"{three(value)} °C"
+        return UNKNOWN if value is None else f"{count(value)} °C"
     if unit == metrics.COUNT:
-        return UNKNOWN if value is None else count(value) if value == int(value) else three(value)
+        return three(value) if value is not None and value % 1 else count(value)
     return of(value, limit, _UNITS[unit])
 
 

@@ -14,6 +14,8 @@ profiler. An op's time and that of the kernels it launched never add up to anyth
 
 MAX_ROWS = 4096
 OTHER = "other"
+"""The kind of the row that holds the rest; sources fold their own rest into a row of the same name."""
+OTHER_NAME = "(other)"
 _MAX_PLACES = 64  # distinct ops, modules, lines … kept of one kernel
 
 
@@ -64,7 +66,7 @@ class Coverage:
 
 
 class Hotspots:
-    """Sums windows. At most `max_rows` distinct kernels a group are kept: the smallest go into a row named "other",
+    """Sums windows. At most `max_rows` distinct kernels a group are kept: the smallest go into the row "(other)",
     and one that comes back later starts again from nothing. `keep` picks rows, for one device or phase."""
 
     def __init__(self, max_rows: int = MAX_ROWS, keep: Callable[[KernelRow], bool] | None = None) -> None:
@@ -96,7 +98,7 @@ class Hotspots:
         return next((name for name in (DEVICE, HOST, SAMPLED) if name in self._groups), None)
 
     def ranked(self, group: str | None = None) -> list[Kernel]:
-        """Rows of one group, most time first; "other", if any, comes last. Shares add up to one."""
+        """Rows of one group, most time first; "(other)", if any, comes last. Shares add up to one."""
         found = self._groups.get(group or self.group or "")
         return found.ranked() if found else []
 
@@ -105,7 +107,7 @@ class Hotspots:
         return found.total_ns if found else 0
 
     def folded(self, group: str | None = None) -> int:
-        """How many rows went into "other" (one that came back counts again)."""
+        """How many rows went into "(other)" (one that came back counts again)."""
         found = self._groups.get(group or self.group or "")
         return found.folded if found else 0
 
@@ -261,12 +263,16 @@ class _Group:
         self.folded = 0
 
     def add(self, row: KernelRow) -> None:
+        self.total_ns += row.total_ns
+        if row.name == OTHER_NAME:
+            self._other = self._other or _Total(OTHER_NAME, OTHER)
+            self._other.add(row)
+            return
         key = (row.kind, row.name)
         total = self._rows.get(key)
         if total is None:
             total = self._rows[key] = _Total(row.name, row.kind)
         total.add(row)
-        self.total_ns += row.total_ns
         if len(self._rows) > 2 * self._max_rows:  # twice, so that sorting is rare
             self._shrink()
 
@@ -293,7 +299,7 @@ class _Group:
     def _shrink(self) -> None:
         by_time = sorted(self._rows.items(), key=lambda item: -item[1].total_ns)
         self._rows = dict(by_time[: self._max_rows])
-        self._other = self._other or _Total(OTHER, OTHER)
+        self._other = self._other or _Total(OTHER_NAME, OTHER)
         for _, total in by_time[self._max_rows :]:
             self._other.fold(total)
             self.folded += 1

@@ -146,7 +146,7 @@ class StepStatistics:
         self._phased_ns += sum(steps.duration_ns)
         for told, column in steps.phases.items():
             name = told if told in PHASES else "other"
-            self._phases[name] = self._phases.get(name, 0) + sum(column)
+            self._phases[name] = self._phases.get(name, 0) + sum(column[: len(steps.duration_ns)])
 
     def _add_slowest(self, steps: Steps) -> None:
         starts = accumulate(steps.duration_ns, initial=steps.start_ns)

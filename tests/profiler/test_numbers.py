@@ -84,9 +84,10 @@ def test_value_beside_its_limit(value: float | None, limit: float | None, unit: 
 def test_metrics_are_written_in_their_own_unit() -> None:
     assert numbers.metric("hw.power", 648, 700) == "648/700 W"
     assert numbers.metric("hw.gpu.sm.active", 0.86) == "86.0 %"
-    assert numbers.metric("hw.temperature", 64) == "64.0 °C"
+    assert numbers.metric("hw.temperature", 64) == "64 °C"
     assert numbers.metric("hw.gpu.clock.sm", 1.755e9) == "1.75 GHz"
     assert numbers.metric("process.thread.count", 1234) == "1 234"
+    assert numbers.metric("system.cpu.load_1m", 2.718) == "2.72"
     assert numbers.metric("hw.power", None) == "–"
 
 
@@ -114,6 +115,14 @@ def test_a_shortened_name_fits(text: str, width: int) -> None:
 @given(st.one_of(st.none(), finite), st.integers(0, 40))
 def test_a_bar_fills_its_width(ratio: float | None, width: int) -> None:
     assert len(numbers.bar(ratio, width)) == width
+
+
+@given(finite)
+def test_no_number_is_long(value: float) -> None:
+    written = (numbers.three(value), numbers.si(value, "B"), numbers.percent(value), numbers.duration(value))
+    assert all(len(text) <= 18 for text in written), written
+    assert len(numbers.of(value, 1e-300, "W")) <= 24
+    assert len(numbers.count(value)) <= 20
 
 
 @given(st.floats(1e-12, 1e20))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acceltop.profiler.analysis.hotspots import DEVICE, HOST, OTHER, SAMPLED, Hotspots
+from acceltop.profiler.analysis.hotspots import DEVICE, HOST, OTHER, OTHER_NAME, SAMPLED, Hotspots
 from acceltop.profiler.model import KernelRow, KernelWindow
 
 S = 1_000_000_000
@@ -93,10 +93,16 @@ def test_more_rows_than_fit_go_into_other_and_nothing_is_lost() -> None:
     hotspots.add_all(window(*(row(f"k{n}", n + 1) for n in range(start, start + 7))) for start in range(0, 70, 7))
     ranked = hotspots.ranked()
     assert len(ranked) == 11
-    assert (ranked[-1].name, ranked[-1].kind) == (OTHER, OTHER)
+    assert (ranked[-1].name, ranked[-1].kind) == (OTHER_NAME, OTHER)
     assert [kernel.name for kernel in ranked[:3]] == ["k69", "k68", "k67"]
     assert sum(kernel.total_ns for kernel in ranked) == sum(range(1, 71))
     assert hotspots.folded() == 60
+
+
+def test_the_rest_that_a_source_folded_is_not_a_kernel() -> None:
+    ranked = Hotspots().add_all([window(row("gemm", 2), row(OTHER_NAME, 5), row("norm", 3))]).ranked()
+    assert [(kernel.name, kernel.total_ns) for kernel in ranked] == [("norm", 3), ("gemm", 2), (OTHER_NAME, 5)]
+    assert ranked[-1].origin is None
 
 
 rows_of = st.lists(
