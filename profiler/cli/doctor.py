@@ -88,7 +88,9 @@ def _sources(args: argparse.Namespace) -> Iterator[Check]:
     heard = _Heard()
     # py-spy needs someone to look at; without a PID that is ourselves.
     context = replace(options.context(args, (args.pid or os.getpid(),)), interval_s=0.5, inject=False)
-    watch(context, [heard.add], only=args.only, duration_s=LONGEST_S, readings=1)
+    end = watch(context, [heard.add], only=args.only, duration_s=LONGEST_S, readings=1)
+    if end.reason == "signal":
+        raise KeyboardInterrupt
     for name in installed(args.only, without=("agent",)):
         troubles = [
             note for note in heard.notes.get(name, ()) if note.level != "info" or note.code.startswith("source.")

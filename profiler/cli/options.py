@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from acceltop.profiler.source import SourceContext
 
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|min|m|h|)")
+_NUMBER = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_DURATION = re.compile(_NUMBER + r"\s*(ms|s|min|m|h|)")
+_SHARE = re.compile(_NUMBER + r"\s*%|0")
 MIN_INTERVAL_S, MAX_INTERVAL_S = 0.1, 60.0
 MAX_DURATION_S = 366 * 86400.0
 METHODS = ("auto", "ptrace", "gdb", "remote-exec")
@@ -50,16 +52,23 @@ def interval(text: str) -> float:
 
 def budget(text: str) -> float:
     """The ratio of `1%`; `0` switches windows off."""
-    number = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*%|0", text.strip())
+    number = _SHARE.fullmatch(text.strip())
     ratio = float(number[1] or 0) / 100 if number else -1.0
     if not 0 <= ratio <= 1:
         raise argparse.ArgumentTypeError(f"{clean(text, 40)!r} is not a share such as 1% or 0")
     return ratio
 
 
-def names(text: str) -> tuple[str, ...]:
-    """`a,b` → ("a", "b")."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def sources(text: str) -> tuple[str, ...]:
+    """`a,b` → ("a", "b"), all of them sources that are installed."""
+    from acceltop.profiler.session import installed
+
+    wanted = tuple(name.strip() for name in text.split(",") if name.strip())
+    try:
+        installed(wanted)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return wanted
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +87,7 @@ def add_sampling(parser: argparse.ArgumentParser) -> None:
 
 def add_only(parser: argparse.ArgumentParser) -> None:
     """Which sources are asked."""
-    parser.add_argument("--only", type=names, default=(), metavar="nvml,host", help="these sources alone")
+    parser.add_argument("--only", type=sources, default=(), metavar="nvml,host", help="these sources alone")
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:

@@ -38,7 +38,9 @@ def take(args: argparse.Namespace) -> dict[str, Any]:
 
     summary = Summary()
     context = replace(options.context(args, framework_processes()), interval_s=APART_S, inject=False)
-    watch(context, [summary.add], only=args.only, without=("stacks",), duration_s=LONGEST_S, readings=2)
+    end = watch(context, [summary.add], only=args.only, without=("stacks",), duration_s=LONGEST_S, readings=2)
+    if end.reason == "signal":
+        raise KeyboardInterrupt
     return summary.document()
 
 
