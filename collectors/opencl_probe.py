@@ -5,6 +5,7 @@ Run as a program of its own, with a time limit in seconds: a vendor's driver may
 
 from __future__ import annotations
 
+import ctypes
 import json
 import signal
 import sys
@@ -84,7 +85,7 @@ def _ask(cl: Any, thing: Any, name: str) -> Any:
 
 def _pci(cl: Any, device: Any, extensions: set[str]) -> str | None:
     if "cl_khr_pci_bus_info" in extensions:
-        return _pci_khr(device)
+        return _pci_khr(cl, device)
     try:
         if "cl_nv_device_attribute_query" in extensions:
             domain = _ask(cl, device, "pci_domain_id_nv") or 0
@@ -102,16 +103,12 @@ def _address(domain: int, bus: int, device: int, function: int) -> str:
     return f"{domain:04x}:{bus:02x}:{device:02x}.{function:x}"
 
 
-def _pci_khr(device: Any) -> str | None:
-    """The binding knows no such query: asked through the loader, with the device's handle."""
-    import ctypes
-    import ctypes.util
-
-    name = ctypes.util.find_library("OpenCL") or "libOpenCL.so.1"
+def _pci_khr(cl: Any, device: Any) -> str | None:
+    """The binding knows no such query: asked through the loader that it brought, with the device's handle."""
     place = (ctypes.c_uint * 4)()
     try:
-        get_info = ctypes.CDLL(name).clGetDeviceInfo
-    except (OSError, AttributeError):  # the binding carries a loader of its own
+        get_info = ctypes.CDLL(cl._cl.__file__).clGetDeviceInfo
+    except (OSError, AttributeError):  # another build of the binding
         return None
     get_info.argtypes = [ctypes.c_void_p, ctypes.c_uint, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p]
     if get_info(device.int_ptr, _PCI_BUS_INFO_KHR, ctypes.sizeof(place), ctypes.byref(place), None) != 0:
