@@ -45,6 +45,9 @@ class Roster:
             return self._end(pid, error.cause)
         except psutil.Error:
             return self._end(pid, "there is no such process")
+        why = _why_ended(process)
+        if why:
+            return self._end(pid, why)
         self._there[pid] = process
         self._gone.pop(pid, None)  # the number may have been used before
         return [_found(target)]

@@ -8,6 +8,7 @@
  *   no_gpm=LIST   A100-like                         mig=LIST      two instances a GPU, no utilization of the whole
  *   no_memory=LIST  GB10-like                       weird=LIST    37100 % in the process samples
  *   hot=LIST      thermal throttling                pids=1,2,3    processes, each on GPU (position modulo gpus)
+ *   log=PATH      every call about a device is written there, one "GPU function" a line
  *   waves=1       values move with time; otherwise they are a function of the GPU's number alone
  * Built with -DOLD_DRIVER it lacks what came after 2020: v2/v3 of processes and memory, GPM, event reasons.
  */
@@ -92,15 +93,24 @@ static double percent(int gpu, double middle) { return middle - gpu + 15.0 * wav
 
 /* ---- faults */
 
-static int entered(const Device *device) {
+static void written_down(const Device *device, const char *function) {
+    char path[512];
+    FILE *file = setting("log", path, sizeof path) ? fopen(path, "ae") : NULL;
+    if (!file) return;
+    fprintf(file, "%d %s\n", device->gpu, function);
+    fclose(file);
+}
+
+static int entered(const Device *device, const char *function) {
     const struct timespec pause = {0, 10000000};
+    written_down(device, function);
     while (listed("hung", device->gpu)) nanosleep(&pause, NULL);
     return listed("lost", device->gpu) ? GPU_IS_LOST : SUCCESS;
 }
 
 #define ENTER(device)                                   \
     do {                                                \
-        int fault = entered(device);                    \
+        int fault = entered(device, __func__);          \
         if (fault) return fault;                        \
     } while (0)
 
@@ -160,7 +170,7 @@ API int nvmlDeviceGetHandleByUUID(const char *uuid, Device **device) {
         for (int instance = 0; instance <= INSTANCES; instance++)
             if (!uuid_of(&devices[gpu][instance], text, sizeof text) && !strcmp(text, uuid)) {
                 *device = &devices[gpu][instance];
-                return entered(*device);
+                return entered(*device, __func__);
             }
     return NOT_FOUND;
 }
@@ -211,7 +221,7 @@ GIVES(nvmlDeviceGetTotalEnergyConsumption, u64, 5000000ULL + now_ns(CLOCK_MONOTO
 /* ---- memory */
 
 static u64 used_memory(const Device *device) {
-    return (u64)(10 + device->gpu) * GIB + (u64)((wave(device->gpu) + 1.0) * 4.0 * (double)GIB);
+    return (u64)((10 + device->gpu + 4.0 * wave(device->gpu)) * (double)GIB);
 }
 
 API int nvmlDeviceGetMemoryInfo(Device *device, Memory *memory) {
