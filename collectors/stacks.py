@@ -164,7 +164,9 @@ def folded(text: str) -> dict[str, int]:
     for line in text.splitlines():
         stack, _, count = line.rpartition(" ")
         if stack and count.isascii() and count.isdigit() and len(count) < 10:
-            name = _thread_first(clean(stack, MAX_STACK))
+            name = _without_us(_thread_first(clean(stack, MAX_STACK)))
+            if name is None:
+                continue
             stacks[name if name in stacks or len(stacks) < MAX_STACKS else "(other)"] += int(count)
     return dict(stacks)
 
@@ -174,6 +176,15 @@ def _thread_first(stack: str) -> str:
     thread, mark, rest = stack.partition(";")
     name = thread.partition("): ")[2]
     return f"{name or thread}{mark}{rest}"
+
+
+def _without_us(stack: str) -> str | None:
+    """The agent's own thread is no part of the job, nor are the frames of its hooks in the job's threads."""
+    if "(<acceltop " not in stack:
+        return stack
+    if "(<acceltop core>" in stack:
+        return None
+    return ";".join(frame for frame in stack.split(";") if "(<acceltop " not in frame)
 
 
 def waiting(everyone: Mapping[str, int], running: Mapping[str, int], scale: float) -> dict[str, int]:

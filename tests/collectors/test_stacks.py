@@ -153,3 +153,10 @@ def test_any_output_is_read_without_error_and_without_control_characters(text: s
 def test_waiting_leaves_out_what_runs() -> None:
     everyone = {"Main;busy": 24, "Loader;wait": 25, "Main;rare": 1}
     assert stacks.waiting(everyone, {"Main;busy": 98}, 0.25) == {"Loader;wait": 25}
+
+
+def test_the_agent_is_no_part_of_the_job() -> None:
+    ours = "thread (7): thread (7);_run (<string>:38);Agent.run (<acceltop core>:102);Modules.load (<string>:65) 9"
+    hooked = "thread (1): Main;train (a.py:1);marked (<acceltop torch_hooks>:80);backward (b.py:2) 3"
+    plain = "thread (1): Main;train (a.py:1);backward (b.py:2) 4"
+    assert stacks.folded("\n".join((ours, hooked, plain))) == {"Main;train (a.py:1);backward (b.py:2)": 7}
