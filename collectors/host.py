@@ -18,6 +18,7 @@ from acceltop.profiler.source import SourceContext
 
 NAME = "host"
 CPU = "cpu"
+_MOST_NAMES = 4096
 _PRESSURES = ("cpu", "memory", "io")
 
 
@@ -72,6 +73,7 @@ class _Host:
         self._proc, self._sys = proc, sys
         self._quota = cgroup_cores(sys / "fs/cgroup", proc)
         self._busy, self._whole = 0.0, 0.0
+        self._real: dict[str, bool] = {}
         self._rates = {name: Rate() for name in (*_DISK, *_NETWORK)}
 
     def device(self) -> DeviceFound:
@@ -123,17 +125,24 @@ class _Host:
     def _disks(self) -> dict[str, int]:
         # Without partitions, loop and device-mapper devices, which are on these disks and would count twice.
         counters = psutil.disk_io_counters(perdisk=True) or {}
-        disks = [c for name, c in counters.items() if (self._sys / "block" / name / "device").exists()]
+        disks = [c for name, c in counters.items() if self._is_hardware(f"block/{name}")]
         return {metric: sum(getattr(c, field) for c in disks) for metric, field in _DISK.items() if disks}
 
     def _network(self) -> dict[str, int]:
         counters = psutil.net_io_counters(pernic=True) or {}
-        cards = {name: c for name, c in counters.items() if (self._sys / "class/net" / name / "device").exists()}
+        cards = {name: c for name, c in counters.items() if self._is_hardware(f"class/net/{name}")}
         # Inside a container there is no card, only the end of a pair.
         counted = cards or {name: c for name, c in counters.items() if name != "lo"}
         return {
             metric: sum(getattr(c, field) for c in counted.values()) for metric, field in _NETWORK.items() if counted
         }
+
+    def _is_hardware(self, name: str) -> bool:
+        if name not in self._real:
+            if len(self._real) > _MOST_NAMES:  # a host of containers makes network names without end
+                self._real.clear()
+            self._real[name] = (self._sys / name / "device").exists()
+        return self._real[name]
 
 
 _DISK = {"system.disk.read": "read_bytes", "system.disk.write": "write_bytes"}

@@ -19,7 +19,8 @@ from acceltop.profiler.errors import Unavailable
 from acceltop.profiler.model import Frame, Note, Sample
 from acceltop.profiler.source import SourceContext
 
-_DEADLINE_S = 1.0  # for one GPU; a poll is never longer, however many hang
+_DEADLINE_S = 1.0  # for one GPU; a poll is hardly longer, however many hang, since they hang side by side
+_QUICK_S = 0.02
 _DCGM = {"nv-hostengine", "dcgm-exporter"}
 _NO_DRIVER = {  # code of nvmlInit: cause, next step
     4: ("the NVIDIA driver denies access", "join the group that owns /dev/nvidiactl, or run as root"),
@@ -100,6 +101,7 @@ class Source:
         end = monotonic() + self._deadline_s
         for watched in self._watched:
             watched.ask()
+            watched.give_way()
         frames = [frame for watched in self._watched for frame in watched.frames(end)]
         users = {frame.pid for frame in frames if isinstance(frame, Sample) and frame.pid is not None}
         return [*self._roster.meet(users - self._watched_elsewhere), *frames, *self._roster.ended()]
@@ -118,6 +120,11 @@ class _Watched:
         """Never a second call while one is out."""
         if self.lane.ask():
             self._asked_ns = now_ns()
+
+    def give_way(self) -> None:
+        """One after another as long as they are quick: at once they would only fight for the interpreter's lock."""
+        if not self._late:
+            self.lane.settle(_QUICK_S)
 
     def frames(self, end: float) -> list[Frame]:
         """The reading, or a Note when it is late; one that was late before is not waited for again."""

@@ -13,6 +13,7 @@ _UNSUPPORTED = {2, 3, 13, 22, 24, 25, 26}
 _NOTHING_NOW = {0, 6, 7, 21, 27}
 _NOT_SUPPORTED, _NO_PERMISSION, _NO_FUNCTION = 3, 4, 13
 _LOST = {15: "it fell off the bus", 16: "it must be reset", 28: "the driver no longer finds it"}
+_Key = tuple[str, int | None]
 
 
 class GpuLost(AcceltopError):
@@ -25,7 +26,7 @@ class Calls:
     def __init__(self, nvml: Any, handle: Any) -> None:
         self.nvml = nvml
         self.handle = handle
-        self._left_out: dict[tuple[object, ...], int] = {}  # with the code that was the reason
+        self._left_out: dict[_Key, int] = {}  # with the code that was the reason
         self._told: set[str] = set()
         self._failed: dict[str, str] = {}
 
@@ -39,7 +40,8 @@ class Calls:
 
     def attempt(self, name: str, function: Callable[..., Any] | None, *args: Any) -> Any:
         """As `call`, of a function that the binding lacks; it raises NVMLError like the others."""
-        key = (name, *(arg for arg in args if isinstance(arg, int)))
+        # One that takes a sensor, a clock, a link … (always right after the handle) may lack only that one.
+        key = (name, args[1] if len(args) > 1 and isinstance(args[1], int) else None)
         if key in self._left_out:
             return None
         try:
@@ -64,13 +66,13 @@ class Calls:
         failed, self._failed = self._failed, {}
         return failed
 
-    def _fail(self, key: tuple[object, ...], error: Any) -> None:
+    def _fail(self, key: _Key, error: Any) -> None:
         code = error.value
         if code in _LOST:
             raise GpuLost(_LOST[code])
         if code in _UNSUPPORTED or code == _NO_PERMISSION:
             self._left_out[key] = code
-        function = str(key[0])
+        function = key[0]
         if code not in _UNSUPPORTED | _NOTHING_NOW and function not in self._told:
             self._told.add(function)
             self._failed[function] = str(error)

@@ -25,6 +25,8 @@ _THROTTLE = {
     0x200: "board limit",
     0x400: "reliability",
 }
+_SLOW_EVERY = 10  # readings
+_Bound = tuple[str, float, list[tuple[str, list[int | None]]]]  # metric, scale, calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +34,20 @@ class _Field:
     metric: str
     calls: tuple[tuple[str, ...], ...]  # function and names of constants; the first that answers counts
     scale: float = 1.0
+    slow: bool = False  # hardly ever changes
 
 
-def _field(metric: str, *call: str, scale: float = 1.0) -> _Field:
-    return _Field(metric, (call,), scale)
+def _field(metric: str, *call: str, scale: float = 1.0, slow: bool = False) -> _Field:
+    return _Field(metric, (call,), scale, slow)
 
 
-FIELDS = (
+_FIELDS = (
     _field("hw.power", "nvmlDeviceGetPowerUsage", scale=1e-3),
     _Field(
-        "hw.power.limit", (("nvmlDeviceGetEnforcedPowerLimit",), ("nvmlDeviceGetPowerManagementLimit",)), scale=1e-3
+        "hw.power.limit",
+        (("nvmlDeviceGetEnforcedPowerLimit",), ("nvmlDeviceGetPowerManagementLimit",)),
+        scale=1e-3,
+        slow=True,
     ),
     _field("hw.energy", "nvmlDeviceGetTotalEnergyConsumption", scale=1e-3),
     _Field(
@@ -51,11 +57,13 @@ FIELDS = (
             ("nvmlDeviceGetTemperature", "NVML_TEMPERATURE_GPU"),
         ),
     ),
-    _field("hw.temperature.limit", "nvmlDeviceGetTemperatureThreshold", "NVML_TEMPERATURE_THRESHOLD_SLOWDOWN"),
+    _field(
+        "hw.temperature.limit", "nvmlDeviceGetTemperatureThreshold", "NVML_TEMPERATURE_THRESHOLD_SLOWDOWN", slow=True
+    ),
     _field("hw.gpu.clock.sm", "nvmlDeviceGetClockInfo", "NVML_CLOCK_SM", scale=1e6),
-    _field("hw.gpu.clock.sm.limit", "nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_SM", scale=1e6),
+    _field("hw.gpu.clock.sm.limit", "nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_SM", scale=1e6, slow=True),
     _field("hw.gpu.clock.memory", "nvmlDeviceGetClockInfo", "NVML_CLOCK_MEM", scale=1e6),
-    _field("hw.gpu.clock.memory.limit", "nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_MEM", scale=1e6),
+    _field("hw.gpu.clock.memory.limit", "nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_MEM", scale=1e6, slow=True),
     _field("hw.fan.speed_ratio", "nvmlDeviceGetFanSpeed", scale=0.01),
     _field(
         "hw.errors.ecc.corrected",
@@ -76,26 +84,43 @@ FIELDS = (
 )
 
 
-def plain_values(calls: Calls) -> dict[str, float]:
-    """All of `FIELDS` that this device has, and what follows from them."""
-    values = {field.metric: value for field in FIELDS if (value := _read(calls, field)) is not None}
-    lanes, generation = values.get("hw.gpu.pcie.width"), int(values.get("hw.gpu.pcie.generation", 0))
-    if lanes and generation in _LANE:
-        values["hw.gpu.pcie.limit"] = lanes * _LANE[generation]
-    return values | _residency(calls)
+class PlainValues:
+    """All of the table that a device has, and what follows from it."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._quick = [_bound(calls, field) for field in _FIELDS if not field.slow]
+        self._slow = [_bound(calls, field) for field in _FIELDS if field.slow]
+        self._kept: dict[str, float] = {}
+        self._until_slow = 0
+
+    def values(self) -> dict[str, float]:
+        """One reading; the slow ones are asked now and then."""
+        if self._until_slow == 0:
+            self._kept, self._until_slow = self._read(self._slow), _SLOW_EVERY
+        self._until_slow -= 1
+        values = self._kept | self._read(self._quick)
+        lanes, generation = values.get("hw.gpu.pcie.width"), int(values.get("hw.gpu.pcie.generation", 0))
+        if lanes and generation in _LANE:
+            values["hw.gpu.pcie.limit"] = lanes * _LANE[generation]
+        return values | _residency(self._calls)
+
+    def _read(self, fields: list[_Bound]) -> dict[str, float]:
+        found = {}
+        for metric, scale, alternatives in fields:
+            for function, constants in alternatives:
+                value = self._calls.get(function, *constants)
+                if value is not None:
+                    # Encoder and decoder come with the length of their window.
+                    found[metric] = (value[0] if isinstance(value, list) else value) * scale
+                    break
+        return found
 
 
-def _read(calls: Calls, field: _Field) -> float | None:
-    for function, *names in field.calls:
-        constants = [calls.constant(name) for name in names]
-        if None in constants:
-            continue
-        value = calls.get(function, *constants)
-        if isinstance(value, list):  # encoder and decoder: with the length of their window
-            value = value[0]
-        if value is not None:
-            return float(value) * field.scale
-    return None
+def _bound(calls: Calls, field: _Field) -> _Bound:
+    """With the constants looked up; without calls whose constants the binding doesn't have."""
+    known = [(function, [calls.constant(name) for name in names]) for function, *names in field.calls]
+    return field.metric, field.scale, [call for call in known if None not in call[1]]
 
 
 def _residency(calls: Calls) -> dict[str, float]:

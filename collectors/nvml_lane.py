@@ -34,10 +34,15 @@ class Lane(Generic[T]):
         self._requests.put(self._pending)
         return True
 
+    def settle(self, timeout_s: float) -> bool:
+        """Waits up to `timeout_s` for the work; True: there is a result to take."""
+        pending = self._pending
+        return pending is not None and (pending.done() or bool(wait((pending,), max(timeout_s, 0.0)).done))
+
     def take(self, timeout_s: float) -> T | None:
         """The result, once; None when it is not there within `timeout_s`. Raises what the work raised."""
         pending = self._pending
-        if pending is None or not wait((pending,), max(timeout_s, 0.0)).done:
+        if pending is None or not self.settle(timeout_s):
             return None
         self._pending = None
         return pending.result()

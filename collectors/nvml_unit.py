@@ -23,6 +23,7 @@ class Unit:
         self._split = split  # a GPU cut into instances: processes and activity are told there
         self._gpm = Gpm(calls, instance)
         self._fields = nvml_fields.FieldValues(calls, counters=not self._gpm.supported)
+        self._plain = nvml_fields.PlainValues(calls)
         self._processes = Processes(calls, pids)
         self._nvlink_limit = nvml_describe.nvlink_limit(calls) if self._whole else None
         self._shared_memory = False
@@ -66,7 +67,7 @@ class Unit:
 
     def _of_the_whole(self) -> dict[str, float]:
         """What an instance shares with its neighbours: told once, for the GPU, or sums would count it twice."""
-        values = nvml_fields.plain_values(self.calls) | self._fields.values()
+        values = self._plain.values() | self._fields.values()
         if self._nvlink_limit:
             values["hw.gpu.nvlink.limit"] = self._nvlink_limit
         return values

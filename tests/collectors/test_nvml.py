@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -320,6 +321,18 @@ def test_host_pids_mean_nothing_in_a_container(driver: FakeDriver, tmp_path: Pat
     assert f"host pid {os.getpid()}" in note.text and note.device == gpu(0)
     assert not [sample for sample in of_kind(frames, Sample) if sample.pid is not None]
     assert by_device(frames)[gpu(0)].values["hw.gpu.memory.unowned"] == 6 * GIB  # owned, if by somebody unknown
+
+
+def test_a_real_pid_namespace(driver: FakeDriver) -> None:
+    inside = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+    if shutil.which("unshare") is None or subprocess.run([*inside, "true"], capture_output=True).returncode:
+        pytest.skip("no pid namespace may be made here")
+    driver.set(gpus=1, pids=f"1,{os.getpid()}")
+    with nvml(driver, prefix=inside) as driven:
+        frames = driven.opened
+    (note,) = notes(frames, "nvml.other_pid_namespace")
+    assert f"host pid 1, {os.getpid()}" in note.text  # 1 is another process there than here
+    assert not of_kind(frames, ProcessFound)
 
 
 def test_host_pids_are_mapped_where_the_hosts_proc_is_mounted(driver: FakeDriver, tmp_path: Path) -> None:
