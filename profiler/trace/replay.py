@@ -1,0 +1,123 @@
+"""A trace as a source of Frames again: at any speed, from any place; and as the filling of a Timeline."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+
+from acceltop.profiler.clock import NS_PER_S, monotonic
+from acceltop.profiler.model import ClockSync, DeviceFound, Frame, Hello, ProcessFound
+from acceltop.profiler.timeline import Timeline
+from acceltop.profiler.trace.reader import Progress, TraceReader
+from acceltop.profiler.trace.summary import load
+
+DETAIL_NS = 600 * NS_PER_S  # the longest range that is shown frame by frame; longer ones by their levels of 10 s
+_PATIENCE_S = 0.25
+
+
+class ReplaySource:
+    """Frames of a trace, as they were recorded. Iterate on one thread; the rest may be called from any."""
+
+    def __init__(self, reader: TraceReader, speed: float = 1.0, *, follow: bool = False) -> None:
+        """`speed`: 1 as recorded, 2 twice as fast, 0 or infinite as fast as it goes. `follow`: a file that grows."""
+        self._reader = reader
+        self._follow = follow
+        self._speed = speed
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self._paused = False
+        self._seek_ns: int | None = None
+        self._anchor: tuple[float, int] | None = None  # a moment here, and the time in the trace at it
+
+    def set_speed(self, speed: float) -> None:
+        with self._changed:
+            self._speed, self._anchor = speed, None
+            self._changed.notify_all()
+
+    def pause(self, paused: bool = True) -> None:
+        with self._changed:
+            self._paused, self._anchor = paused, None
+            self._changed.notify_all()
+
+    def seek(self, time_ns: int) -> None:
+        """Goes on from the first frame at or after that time."""
+        with self._changed:
+            self._seek_ns, self._anchor = time_ns, None
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Ends the iteration soon."""
+        self._stop.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[Frame]:
+        frames = self._reader.follow(self._stop) if self._follow else self._reader.frames()
+        while frames is not None:
+            again = None
+            for frame in frames:
+                if not self._wait_for(frame.time_ns):
+                    again = self._sought()
+                    break
+                yield frame
+            frames = again or self._sought()
+
+    def _sought(self) -> Iterator[Frame] | None:
+        with self._changed:
+            time_ns, self._seek_ns = self._seek_ns, None
+        return None if time_ns is None or self._stop.is_set() else self._reader.frames(time_ns)
+
+    def _wait_for(self, time_ns: int) -> bool:
+        """Until that time of the trace has come. False: stopped, or to go on elsewhere."""
+        with self._changed:
+            while not self._stop.is_set() and self._seek_ns is None:
+                left = self._left(time_ns)
+                if left <= 0:
+                    return True
+                self._changed.wait(min(left, _PATIENCE_S))
+            return False
+
+    def _left(self, time_ns: int) -> float:
+        """Seconds from now."""
+        if self._paused:
+            return math.inf
+        if self._speed <= 0 or math.isinf(self._speed):
+            return 0.0
+        if self._anchor is None:
+            self._anchor = monotonic(), time_ns
+        moment, then_ns = self._anchor
+        return moment + (time_ns - then_ns) / NS_PER_S / self._speed - monotonic()
+
+
+class Replay:
+    """A Timeline filled with a trace: its overview at once, details of the range that is looked at."""
+
+    def __init__(self, reader: TraceReader, progress: Progress | None = None) -> None:
+        """Reads the overview; where there is none, the whole trace (`progress`: 0…1)."""
+        self.timeline = Timeline()
+        self._reader = reader
+        overview = reader.overview(progress)
+        overview.fill(self.timeline)
+        self.t0_ns, self.t1_ns = overview.t0_ns, overview.t1_ns
+        self._shown = (0, -1)
+        for problem in reader.problems:
+            self.timeline.add(problem)
+
+    def show(self, t0_ns: int, t1_ns: int) -> None:
+        """Knows the range, and as much again around it, in detail; does nothing where that is so already."""
+        first, last = self._shown
+        if first <= max(t0_ns, self.t0_ns) and min(t1_ns, self.t1_ns) <= last:
+            return
+        margin = (t1_ns - t0_ns) // 2
+        t0_ns, t1_ns = t0_ns - margin, t1_ns + margin
+        detail = self.timeline.new_detail()
+        if t1_ns - t0_ns <= DETAIL_NS:
+            detail.add_all(frame for frame in self._reader.frames(t0_ns, t1_ns) if not isinstance(frame, _IDENTITY))
+        else:
+            load(detail, self._reader.levels(t0_ns, t1_ns))
+        self.timeline.show_detail(detail, t0_ns, t1_ns)
+        self._shown = t0_ns, t1_ns
+
+
+_IDENTITY = (Hello, ClockSync, DeviceFound, ProcessFound)  # the overview knows their last state
