@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -192,6 +193,8 @@ class AcceltopApp(App[None]):
         elif scene.filter:
             scene.filter = ""
             self.redraw()
+        elif isinstance(self.screen, Page) and self.screen.leave():
+            self.redraw()
         elif len(self.screen_stack) > 1:
             self.pop_screen()
         else:
@@ -209,6 +212,16 @@ class AcceltopApp(App[None]):
 
     def open_device(self, device: str) -> None:
         self.action_show("devices")
+
+    def attach_to(self, pids: Sequence[int]) -> None:
+        """From the picker: enters these processes and shows them."""
+        try:
+            self.scene.link.attach(pids)
+        except AcceltopError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.scene.pid, self.scene.filter = pids[0], ""
+        self.action_show(self.DEFAULT_MODE)
 
     async def action_quit(self) -> None:
         """At once: nothing here waits for a driver or a disk."""
@@ -239,15 +252,28 @@ class AcceltopApp(App[None]):
         await super().on_event(event)
 
 
+_SCREENS = {
+    "kernels": "KernelsPage",
+    "steps": "StepsPage",
+    "devices": "DevicesPage",
+    "stacks": "StacksPage",
+    "timeline": "TimelinePage",
+    "findings": "FindingsPage",
+    "processes": "ProcessesPage",
+}
+
+
 def _modes() -> dict[str, Callable[[], Screen[Any]]]:
-    """Made when they are first shown, so that the first frame waits for one screen only."""
+    """Imported and made when they are first shown, so that the first frame waits for one screen only."""
 
-    def kernels() -> Screen[Any]:
-        from acceltop.views.screens.kernels import KernelsPage
+    def maker(name: str, page: str) -> Callable[[], Screen[Any]]:
+        def make() -> Screen[Any]:
+            screen: Screen[Any] = getattr(import_module(f"acceltop.views.screens.{name}"), page)()
+            return screen
 
-        return KernelsPage()
+        return make
 
-    return {"kernels": kernels}
+    return {name: maker(name, page) for name, page in _SCREENS.items()}
 
 
 def _textual_theme(palette: Palette) -> Theme:

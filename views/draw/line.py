@@ -86,17 +86,23 @@ def joined(left: Iterable[Span], right: Iterable[Span], width: int, back: str = 
 
 
 def clipped(spans: Iterable[Span], width: int) -> tuple[Span, ...]:
-    """The spans up to `width` cells; the last one that fits only in part is shortened."""
+    """The spans up to `width` cells; the last one that fits only in part ends in `…`: prose loses its end."""
     kept: list[Span] = []
     for span in spans:
         length = cells(span.text)
         if length > width:
             if width > 0:
-                kept.append(Span(shorten(span.text, width), span.token))
+                kept.append(Span(_head(span.text, width - 1) + "…", span.token))
             break
         kept.append(span)
         width -= length
     return tuple(kept)
+
+
+def _head(text: str, width: int) -> str:
+    while cells(text) > width:
+        text = text[:width] if len(text) > width else text[:-1]
+    return text
 
 
 def changed(old: Line, new: Line) -> tuple[int, int]:

@@ -30,8 +30,10 @@ class OverviewPage(Page):
         devices, findings = self.query_one(DevicesPane), self.query_one(FindingsPane)
         devices.headless = height < 28
         found = findings.wanted(width)
-        rows = min(devices.wanted(width), max(height // 3, 3))
-        charts = min(max(height // 4, 6), 10) if width >= 110 and height >= 28 else 0
+        rows = min(devices.wanted(width), max(height * 2 // 5, 3))
+        charts = 0
+        if width >= 110 and height >= 28:
+            charts = min(height // 4, 10) if height >= 40 else 7
         steps = 0 if charts else 4
         rest = height - found - rows - charts - steps
         gap = int(rest > LEAST_KERNELS + 8)

@@ -113,6 +113,10 @@ class Page(Screen[None]):
         if height is None or height.value != lines:
             widget.styles.height = lines
 
+    def leave(self) -> bool:
+        """Esc: takes back the last thing that was entered on this screen; says whether there was one."""
+        return False
+
     # --- filter
 
     def begin_filter(self) -> None:

@@ -87,7 +87,7 @@ class DevicesPane(TablePane[DeviceFact]):
             ),
             (
                 self._bandwidth(),
-                Column("dram", "DRAM bandwidth", 26 if width >= 150 else 15, self._dram, None, needs=100),
+                Column("dram", "DRAM bandwidth", 27 if width >= 150 else 15, self._dram, None, needs=100),
             ),
             (
                 "hw.gpu.memory.usage",

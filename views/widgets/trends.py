@@ -46,7 +46,7 @@ class TrendsPane(Pane):
         if steps:
             blocks.append((step_block(self.scene, each + extra, height), each + extra))
         if ranks:
-            blocks.append((_rank_block(self.scene, ranks, each - extra, height), each - extra))
+            blocks.append((rank_block(self.scene, ranks, each - extra, height), each - extra))
         return beside(blocks, height, GAP)
 
 
@@ -125,7 +125,7 @@ def phase_legend(scene: Scene, parts: Sequence[str]) -> tuple[Span, ...]:
     return legend(names, phase_tokens(parts), scene.palette.coloured, scene.glyphs)
 
 
-def _rank_block(scene: Scene, ranks: list[tuple[int, float]], width: int, height: int) -> list[Line]:
+def rank_block(scene: Scene, ranks: list[tuple[int, float]], width: int, height: int) -> list[Line]:
     slowest = max(ranks, key=lambda rank: rank[1])
     middle = sorted(median for _, median in ranks)[len(ranks) // 2]
     lines = [

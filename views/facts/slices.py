@@ -1,0 +1,124 @@
+"""Single calls of one profiled window as arrays, and what a row of cells shows of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from acceltop.profiler.model import KernelWindow, Slices
+from acceltop.views.scene import Scene
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+_NAME_BITS = 22  # more names than a window may hold
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Calls of a stream or a thread, in the order of their start; times in ns after the window's start."""
+
+    label: str
+    name: Ints
+    start: Ints
+    duration: Ints
+
+
+@dataclass(frozen=True)
+class SliceView:
+    names: tuple[str, ...]
+    lanes: list[Lane]
+    start_ns: int  # of the first call, after the window's start
+    end_ns: int
+    t0_ns: int
+    calls: int
+
+
+@dataclass(frozen=True)
+class Cells:
+    """For each cell: the name that covers most of it (-1: none), and how much of it is covered at all."""
+
+    name: Ints
+    covered: npt.NDArray[np.float64]
+
+
+def sliced_windows(scene: Scene) -> list[KernelWindow]:
+    """The windows of the time that charts cover whose single calls are kept, oldest first."""
+    pid = scene.focus_pid
+    if pid is None:
+        return []
+    windows = scene.timeline.windows(pid, *scene.head.window_ns())
+    return [w for w in windows if w.slices is not None and w.slices.start_ns and w.t1_ns <= scene.head.at_ns]
+
+
+def slice_view(scene: Scene, window: KernelWindow) -> SliceView | None:
+    """Arrays of a window's calls; made once a window, since a million of them take a while."""
+    slices = window.slices
+    if slices is None or not slices.start_ns:
+        return None
+    return scene.memo("slices", id(slices), lambda: _view(window, slices))
+
+
+def _view(window: KernelWindow, slices: Slices) -> SliceView:
+    name, lane, start, duration = (
+        np.array(column, dtype=np.int64) for column in (slices.name, slices.lane, slices.start_ns, slices.duration_ns)
+    )
+    lanes = []
+    for at, label in enumerate(slices.lanes):
+        own = np.flatnonzero(lane == at)
+        own = own[np.argsort(start[own], kind="stable")]
+        if len(own):
+            lanes.append(Lane(label, name[own], start[own], duration[own]))
+    end = int((start + duration).max())
+    return SliceView(slices.names, lanes, int(start.min()), end, window.t0_ns, len(start))
+
+
+def lane_cells(lane: Lane, t0: int, t1: int, width: int) -> Cells:
+    """What `width` cells between t0 and t1 show of a lane."""
+    first, last = np.searchsorted(lane.start, (t0, t1))
+    # Calls that began before and reach in are among the last few: nested ones are longer, and few.
+    first = max(int(first) - _reaching_in(lane, int(first), t0), 0)
+    name, start, duration = lane.name[first:last], lane.start[first:last], lane.duration[first:last]
+    cell_ns = max((t1 - t0) / width, 1e-9)
+    names = np.full(width, -1, dtype=np.int64)
+    covered = np.zeros(width)
+    if not len(start):
+        return Cells(names, covered)
+    left = np.clip(((start - t0) / cell_ns).astype(np.int64), 0, width - 1)
+    short = duration <= 2 * cell_ns
+    _fill_short(names, covered, left[short], name[short], duration[short], cell_ns)
+    for at in np.flatnonzero(~short):
+        right = min(int((start[at] + duration[at] - t0) / cell_ns) + 1, width)
+        names[left[at] : right] = name[at]
+        covered[left[at] : right] = 1.0
+    return Cells(names, np.minimum(covered, 1.0))
+
+
+def _reaching_in(lane: Lane, first: int, t0: int) -> int:
+    """How far back a call begins that is still open at t0, within the last thousand."""
+    back = min(first, 1000)
+    ends = lane.start[first - back : first] + lane.duration[first - back : first]
+    open_at = np.flatnonzero(ends > t0)
+    return back - int(open_at[0]) if len(open_at) else 0
+
+
+def _fill_short(
+    names: Ints, covered: npt.NDArray[np.float64], left: Ints, name: Ints, duration: Ints, cell_ns: float
+) -> None:
+    """The longest call that begins in a cell gives it its name; all of them cover it."""
+    if not len(left):
+        return
+    covered += np.bincount(left, weights=duration, minlength=len(covered)) / cell_ns
+    # Duration and name in one number, so that one pass over a million calls finds both.
+    packed = (duration << _NAME_BITS) | name
+    starts = np.flatnonzero(np.diff(left, prepend=-1))
+    names[left[starts]] = np.maximum.reduceat(packed, starts) & ((1 << _NAME_BITS) - 1)
+
+
+def nearest(lane: Lane, time_ns: int) -> int | None:
+    """Index of the call at that time, or the last that began before it."""
+    place = int(np.searchsorted(lane.start, time_ns, "right")) - 1
+    if place < 0:
+        return 0 if len(lane.start) else None
+    return place

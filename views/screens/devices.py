@@ -1,0 +1,27 @@
+"""One device in full: its charts and every metric that it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from textual.widget import Widget
+
+from acceltop.views.screens.page import Page
+from acceltop.views.widgets.device import DeviceChartsPane, MetricsPane
+from acceltop.views.widgets.devices import DevicesPane
+
+
+class DevicesPage(Page):
+    AUTO_FOCUS = "DevicesPane"
+
+    def panes(self) -> Iterable[Widget]:
+        yield DevicesPane(id="devices")
+        yield DeviceChartsPane(id="charts")
+        yield MetricsPane(id="metrics")
+
+    def share_out(self, width: int, height: int) -> Mapping[str, int]:
+        devices = self.query_one(DevicesPane)
+        devices.number = "4"
+        rows = min(devices.wanted(width), max(height // 3, 4))
+        charts = min(max((height - rows) // 2, 0), 12) if height >= 28 else 0
+        return {"devices": rows, "charts": charts, "metrics": height - rows - charts}

@@ -1,0 +1,34 @@
+"""The picker: devices above, below them every process that one may attach to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from textual import events
+from textual.widget import Widget
+
+from acceltop.views.screens.page import FilterInput, Page
+from acceltop.views.widgets.devices import DevicesPane
+from acceltop.views.widgets.processes import ProcessesPane
+
+
+class ProcessesPage(Page):
+    """Typing filters: a printable key that is bound to nothing here goes to the filter."""
+
+    AUTO_FOCUS = "ProcessesPane"
+
+    def panes(self) -> Iterable[Widget]:
+        yield DevicesPane(id="devices")
+        yield ProcessesPane(id="processes")
+
+    def share_out(self, width: int, height: int) -> Mapping[str, int]:
+        devices = self.query_one(DevicesPane)
+        rows = min(devices.wanted(width), max(height // 2, 3))
+        return {"devices": rows, "processes": height - rows}
+
+    def on_key(self, event: events.Key) -> None:
+        if isinstance(self.focused, FilterInput) or not event.is_printable or event.key in self.active_bindings:
+            return
+        event.stop()
+        self.begin_filter()
+        self.query_one(FilterInput).insert_text_at_cursor(event.character or "")

@@ -1,0 +1,129 @@
+"""The chosen device: its charts, and all of its metrics with what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+from acceltop.profiler import numbers
+from acceltop.profiler.clock import NS_PER_S
+from acceltop.profiler.metrics import METRICS
+from acceltop.profiler.text import clean
+from acceltop.profiler.timeline import Key
+from acceltop.views.draw.chart import beside
+from acceltop.views.draw.glyphs import area
+from acceltop.views.draw.line import Line, Span
+from acceltop.views.draw.table import Column, text_cell
+from acceltop.views.facts.devices import DeviceFact, device_facts, history, limit_of, value
+from acceltop.views.widgets.devices import HISTORY_S, DevicesPane
+from acceltop.views.widgets.pane import Pane
+from acceltop.views.widgets.table_pane import TablePane
+from acceltop.views.widgets.trends import span_words, trend_block
+
+_CHARTS = ("hw.gpu.dram.bandwidth", "hw.gpu.memory.usage", "hw.power", "hw.temperature", "hw.gpu.clock.sm")
+
+
+def chosen_device(pane: Pane) -> DeviceFact | None:
+    """The device that the table above is on."""
+    return pane.screen.query_one(DevicesPane).current
+
+
+class DeviceChartsPane(Pane):
+    """As many of the main metrics as there is width for."""
+
+    title = "device"
+    explains = "The chosen device over the time that charts cover; + and - change it."
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        fact = chosen_device(self)
+        self.title = clean(fact.found.name, 60) if fact else "device"
+        return super().draw(width, height)
+
+    def hints(self) -> Iterable[Span]:
+        return [
+            Span(f"{span_words(self.scene.head.history_ns)} · ", "dim"),
+            Span("+ -", "*accent"),
+            Span(" zoom", "dim"),
+        ]
+
+    def body(self, width: int, height: int) -> Sequence[Line]:
+        fact = chosen_device(self)
+        if fact is None:
+            return []
+        wanted = [fact.activity, *_CHARTS] if fact.activity else list(_CHARTS)
+        known = [metric for metric in wanted if metric and value(self.scene, fact, metric) is not None]
+        shown = known[: max(width // 38, 1)]
+        if not shown:
+            return self.waiting("no readings of this device")
+        each = (width - 2 - 3 * (len(shown) - 1)) // len(shown)
+        return beside([(trend_block(self.scene, metric, each, height, fact), each) for metric in shown], height)
+
+
+@dataclass(frozen=True)
+class MetricFact:
+    key: Key
+    value: float
+    limit: float | None
+
+
+class MetricsPane(TablePane[MetricFact]):
+    """Everything that the chosen device tells."""
+
+    title = "every metric"
+    explains = "All metrics of the chosen device, with the last minute and what each means."
+
+    def items(self) -> Sequence[MetricFact]:
+        fact = chosen_device(self)
+        if fact is None:
+            return ()
+        wanted = self.scene.filter.lower()
+        found = []
+        for key in self._keys(fact):
+            number = self.scene.value(*key)
+            if number is not None and wanted in f"{key.metric} {METRICS[key.metric].label}".lower():
+                found.append(MetricFact(key, number, limit_of(self.scene, fact, key.metric)))
+        return found
+
+    def _keys(self, fact: DeviceFact) -> list[Key]:
+        """In the order of the registry."""
+        wanted = Key("", None) if fact.is_host else Key("", fact.id)
+        series: Iterable[Key] = self.scene.timeline.keys()
+        there = {key.metric: key for key in series if key[1:] == wanted[1:]}
+        return [there[metric] for metric in METRICS if metric in there]
+
+    def identity(self, item: MetricFact) -> Hashable:
+        return item.key
+
+    def name_of(self, item: MetricFact) -> str:
+        return item.key.metric
+
+    def empty(self) -> str:
+        return "no readings yet" if any(device_facts(self.scene)) else "no device"
+
+    def columns(self, width: int) -> Sequence[Column[MetricFact]]:
+        order = {metric: at for at, metric in enumerate(METRICS)}
+        return [
+            Column("metric", "metric", 16, lambda f, w: text_cell(METRICS[f.key.metric].label, w),
+                   lambda f: order[f.key.metric], False),
+            Column("now", "now", 16, self._now, lambda f: f.value, align=">"),
+            Column("history", "last 60 s", 16, self._history),
+            Column("name", "name", 26, lambda f, w: text_cell(f.key.metric, w, "dim"), lambda f: f.key.metric, False,
+                   needs=100),
+            Column("meaning", "what it is", 0, _meaning, needs=72),
+        ]  # fmt: skip
+
+    def _now(self, fact: MetricFact, width: int) -> tuple[Span, ...]:
+        limit = fact.limit if METRICS[fact.key.metric].unit != "1" else None
+        return text_cell(numbers.metric(fact.key.metric, fact.value, limit), width, "*text", ">")
+
+    def _history(self, fact: MetricFact, width: int) -> tuple[Span, ...]:
+        values = history(self.scene, fact.key, width * 2, HISTORY_S * NS_PER_S)
+        known = [v for v in values if v == v]
+        top = fact.limit or max(known, default=0.0) or 1.0
+        colour = METRICS[fact.key.metric].colour
+        drawn = area([v / top for v in values], 1, self.scene.glyphs)[0]
+        return (Span(drawn, "dim" if colour == "plain" else colour),)
+
+
+def _meaning(fact: MetricFact, width: int) -> tuple[Span, ...]:
+    return (Span(METRICS[fact.key.metric].meaning, "dim"),)

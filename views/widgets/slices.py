@@ -1,0 +1,226 @@
+"""Single calls over time, by stream or thread, down to one kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from acceltop.profiler import numbers
+from acceltop.profiler.model import KernelWindow
+from acceltop.profiler.text import clean
+from acceltop.views.draw.icicle import colour_of
+from acceltop.views.draw.line import BLANK, Line, Row, Span, fit
+from acceltop.views.draw.rule import keys
+from acceltop.views.facts.notes import clock
+from acceltop.views.facts.slices import Lane, SliceView, lane_cells, nearest, slice_view, sliced_windows
+from acceltop.views.widgets.kernels import short_name
+from acceltop.views.widgets.pane import Pane
+
+LABEL = 14
+_LEVELS = " ▁▂▃▄▅▆▇█"
+_PHASE_COLOURS = ("phase.forward", "phase.backward", "phase.data", "phase.optimizer", "phase.communication", "warn")
+
+
+class SlicesPane(Pane):
+    """One window at a time: n and p go to the next and the previous one."""
+
+    number, title = "6", "timeline"
+    explains = (
+        "Each line is a stream or a thread; a cell has the colour of the call that takes most of it, and is as high as "
+        "its time is covered. Arrows go from call to call, + and - zoom around the chosen one."
+    )
+    can_focus = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "call(-1)", "previous call", id="slices.left", show=False),
+        Binding("right,l", "call(1)", "next call", id="slices.right", show=False),
+        Binding("up,k", "lane(-1)", "lane above", id="slices.up", show=False),
+        Binding("down,j", "lane(1)", "lane below", id="slices.down", show=False),
+        Binding("plus,equals_sign", "zoom(0.5)", "zoom", id="slices.in", key_display="+ -"),
+        Binding("minus", "zoom(2)", "zoom out", id="slices.out", show=False),
+        Binding("0", "zoom(0)", "whole window", id="slices.all", show=False),
+        Binding("n", "window(1)", "next window", id="slices.next", show=False),
+        Binding("p", "window(-1)", "window", id="slices.previous", key_display="n p"),
+        Binding("y", "copy", "copy", id="slices.copy", show=False),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.window_t1: int | None = None  # of the window that is held; None: the newest
+        self.lane = 0
+        self.call: int | None = None
+        self.view: tuple[int, int] | None = None  # ns after the window's start
+
+    def window(self) -> KernelWindow | None:
+        windows = sliced_windows(self.scene)
+        held = next((w for w in windows if w.t1_ns == self.window_t1), None)
+        return held or (windows[-1] if windows else None)
+
+    def shown(self) -> SliceView | None:
+        window = self.window()
+        return slice_view(self.scene, window) if window else None
+
+    def hints(self) -> Iterable[Span]:
+        window, shown = self.window(), self.shown()
+        if window is None or shown is None:
+            return ()
+        held = "held" if self.window_t1 is not None else "newest"
+        told = f"{held} window, {clock(window.t1_ns)} · {numbers.count(shown.calls)} calls  "
+        return [Span(told, "dim"), *keys(("n p", "window"), ("+ -", "zoom"), ("esc", "newest"))]
+
+    def body(self, width: int, height: int) -> Sequence[Line]:
+        shown = self.shown()
+        if shown is None:
+            return self.waiting("no window with single calls in this range")
+        t0, t1 = self.view or (shown.start_ns, shown.end_ns)
+        cells = max(width - LABEL - 2, 8)
+        lines = [_scale(t0, t1, shown.start_ns, cells), BLANK]
+        room = max(height - 7, 1)
+        self.lane = min(self.lane, len(shown.lanes) - 1)
+        top = min(max(self.lane - room // 2, 0), max(len(shown.lanes) - room, 0))
+        for at, lane in list(enumerate(shown.lanes))[top : top + room]:
+            lines.append(self._lane(shown, at, lane, t0, t1, cells))
+        return [*lines, BLANK, *self._told(shown, width)]
+
+    def _lane(self, shown: SliceView, at: int, lane: Lane, t0: int, t1: int, cells: int) -> Line:
+        chosen = at == self.lane
+        row = Row(back="selected" if chosen else "").put("▌" if chosen else " ", "accent")
+        row.put(clean(lane.label), "*text" if chosen else "dim", LABEL - 2).put(" ")
+        found = lane_cells(lane, t0, t1, cells)
+        drawn = zip(found.name.tolist(), (found.covered * 8).round().astype(int).tolist(), strict=True)
+        for token, run in groupby(((_token(shown, name), max(level, 1) if name >= 0 else 0) for name, level in drawn),
+                                  key=lambda cell: cell[0]):  # fmt: skip
+            row.put("".join(_LEVELS[level] for _, level in run), token)
+        if chosen and self.call is not None:
+            return _with_cursor(row.line(), int((lane.start[self.call] - t0) * cells / max(t1 - t0, 1)) + LABEL, cells)
+        return row.line()
+
+    def _told(self, shown: SliceView, width: int) -> list[Line]:
+        """The chosen call in words."""
+        lane = shown.lanes[self.lane]
+        if self.call is None or self.call >= len(lane.start):
+            hint = Row().put(" ").add(keys(("← →", "choose a call"), ("↑ ↓", "stream or thread"), ("+", "zoom in")))
+            return [hint.line()]
+        name = shown.names[int(lane.name[self.call])]
+        start, duration = int(lane.start[self.call]), int(lane.duration[self.call])
+        same = lane.name == lane.name[self.call]
+        before = start - int(lane.start[self.call - 1] + lane.duration[self.call - 1]) if self.call else 0
+        second = (
+            f"  {numbers.duration(duration)} · at {numbers.duration(start - shown.start_ns)} of the window · "
+            f"gap before {numbers.duration(max(before, 0))} · {numbers.count(int(same.sum()))} calls like it, together "
+            f"{numbers.duration(int(lane.duration[same].sum()))}"
+        )
+        first = Row(back="bar").put("  ").put(fit(short_name(name), width - 4), "*text")
+        return [first.line(), Row(back="bar").put(fit(second, width), "dim").line()]
+
+    # --- hands
+
+    def action_call(self, steps: int) -> None:
+        shown = self.shown()
+        if shown is None:
+            return
+        self._hold()
+        lane = shown.lanes[self.lane]
+        self.call = 0 if self.call is None else min(max(self.call + steps, 0), len(lane.start) - 1)
+        self._follow(lane)
+        self.host.redraw()
+
+    def action_lane(self, steps: int) -> None:
+        shown = self.shown()
+        if shown is None:
+            return
+        at = int(shown.lanes[self.lane].start[self.call]) if self.call is not None else None
+        self.lane = min(max(self.lane + steps, 0), len(shown.lanes) - 1)
+        self.call = nearest(shown.lanes[self.lane], at) if at is not None else None
+        self.host.redraw()
+
+    def action_zoom(self, factor: float) -> None:
+        """Around the chosen call, else around the middle; 0 shows all."""
+        shown = self.shown()
+        if shown is None:
+            return
+        self._hold()
+        t0, t1 = self.view or (shown.start_ns, shown.end_ns)
+        lane = shown.lanes[self.lane]
+        middle = int(lane.start[self.call] + lane.duration[self.call] // 2) if self.call is not None else (t0 + t1) // 2
+        length = max(int((t1 - t0) * factor), 200)
+        whole = not factor or length >= shown.end_ns - shown.start_ns
+        self.view = None if whole else (middle - length // 2, middle + length // 2)
+        self.host.redraw()
+
+    def action_window(self, steps: int) -> None:
+        windows, now = sliced_windows(self.scene), self.window()
+        if now is None:
+            return
+        at = [w.t1_ns for w in windows].index(now.t1_ns) + steps
+        self.window_t1 = windows[min(max(at, 0), len(windows) - 1)].t1_ns
+        self.call, self.view = None, None
+        self.host.redraw()
+
+    def action_copy(self) -> None:
+        shown = self.shown()
+        if shown is not None and self.call is not None:
+            self.app.copy_to_clipboard(clean(shown.names[int(shown.lanes[self.lane].name[self.call])]))
+            self.app.notify("copied", timeout=2)
+
+    def release(self) -> bool:
+        """Follows the newest window again; says whether one was held."""
+        held = self.window_t1 is not None
+        self.window_t1 = self.call = self.view = None
+        return held
+
+    def clicked(self, x: int, y: int) -> None:
+        shown = self.shown()
+        if shown is None or y < 2 or y - 2 >= len(shown.lanes):
+            return
+        self._hold()
+        t0, t1 = self.view or (shown.start_ns, shown.end_ns)
+        cells = max(self.size.width - LABEL - 2, 8)
+        self.lane = y - 2
+        self.call = nearest(shown.lanes[self.lane], t0 + (x - LABEL) * (t1 - t0) // cells)
+        self.host.redraw()
+
+    def _hold(self) -> None:
+        window = self.window()
+        self.window_t1 = window.t1_ns if window else None
+
+    def _follow(self, lane: Lane) -> None:
+        """Moves the view so that the chosen call is in it."""
+        if self.view is None or self.call is None:
+            return
+        t0, t1 = self.view
+        start = int(lane.start[self.call])
+        if not t0 <= start < t1:
+            self.view = start - (t1 - t0) // 2, start + (t1 - t0) // 2
+
+
+def _token(shown: SliceView, name: int) -> str:
+    if name < 0:
+        return ""
+    return _PHASE_COLOURS[int(colour_of(shown.names[name]).rpartition(".")[2])]
+
+
+def _scale(t0: int, t1: int, origin: int, cells: int) -> Line:
+    """Times at five places."""
+    row = Row().to(LABEL)
+    for part in range(5):
+        text = numbers.duration(t0 - origin + (t1 - t0) * part // 4) if part or t0 > origin else "0"
+        row.to(LABEL + part * (cells - 9) // 4).put(f"╷{text}", "dim")
+    return row.line()
+
+
+def _with_cursor(line: Line, column: int, cells: int) -> Line:
+    if not LABEL <= column < LABEL + cells:
+        return line
+    row, at = Row(back=line.back), 0
+    for span in line.spans:
+        end = at + len(span.text)
+        if at <= column < end:
+            cut = column - at
+            row.put(span.text[:cut], span.token).put("▌", "*accent").put(span.text[cut + 1 :], span.token)
+        else:
+            row.add((span,))
+        at = end
+    return row.line()
