@@ -89,10 +89,20 @@ def _device(summary: Summary, id: str, state: DeviceState) -> Document:
 
 
 def _processes(summary: Summary) -> list[Document]:
+    on_devices: dict[int, Document] = {}
+    for (device, owner), counters in summary.counters.items():
+        if owner is not None and device is not None:
+            on_devices.setdefault(owner, {})[device] = _metrics(counters)
+    memory: dict[int, list[Document]] = {}
+    for (owner, _, _), stats in summary.memory.items():
+        memory.setdefault(owner, []).append(_memory(stats))
     known = summary.subjects.processes
     told = {pid for _, pid in summary.counters if pid is not None} | summary.steps_of.keys() | summary.costs.keys()
     unnamed = {pid: ProcessState(ProcessFound(0, pid, "")) for pid in sorted(told - known.keys())}
-    return [_process(summary, pid, state) for pid, state in {**known, **unnamed}.items()]
+    return [
+        _process(summary, pid, state) | {"on_devices": on_devices.get(pid, {}), "memory": memory.get(pid, [])}
+        for pid, state in {**known, **unnamed}.items()
+    ]
 
 
 def _process(summary: Summary, pid: int, state: ProcessState) -> Document:
@@ -108,13 +118,7 @@ def _process(summary: Summary, pid: int, state: ProcessState) -> Document:
         "framework": found.framework,
         "layers": {layer: list(labels) for layer, labels in found.layers.items()},
         "metrics": _metrics(summary.counters.get((None, pid))),
-        "on_devices": {
-            device: _metrics(counters)
-            for (device, owner), counters in summary.counters.items()
-            if device and owner == pid
-        },
         "steps": _steps(summary.steps_of[pid]) if pid in summary.steps_of else None,
-        "memory": [_memory(stats) for key, stats in summary.memory.items() if key[0] == pid],
         "cost": _cost(cost) if cost else None,
         "gone": {"exit_code": gone.exit_code, "reason": gone.reason, "time_s": _seconds(gone.time_ns)}
         if gone

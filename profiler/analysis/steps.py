@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, count
+from operator import itemgetter
 
 from acceltop.profiler.model import PHASES, Steps
 
@@ -151,4 +152,4 @@ class StepStatistics:
     def _add_slowest(self, steps: Steps) -> None:
         starts = accumulate(steps.duration_ns, initial=steps.start_ns)
         new = zip(steps.duration_ns, count(steps.first_index), starts, strict=False)
-        self._slowest = heapq.nlargest(_SLOWEST, chain(self._slowest, new))
+        self._slowest = heapq.nlargest(_SLOWEST, chain(self._slowest, new), key=itemgetter(0))

@@ -8,7 +8,6 @@ from typing import Any
 from acceltop.profiler.cli.report_table import Cell, Column, Paint, table
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.numbers import bar, count, duration, metric, of, percent, shorten, si
-from acceltop.profiler.text import clean
 
 MOST_DEVICES, MOST_PROCESSES = 16, 16
 _BAR = 10
@@ -82,7 +81,7 @@ def _device(device: Document, host: Document) -> list[Cell]:
     memory = next((name for name in _MEMORY if name in known), _MEMORY[0])
     return [
         Cell(_short_id(device)),
-        Cell(clean(device["name"]).removeprefix(f"{device['vendor']} ")),
+        Cell(device["name"].removeprefix(f"{device['vendor']} ")),
         Cell("" if busy is None else bar(busy, _BAR), "sm"),
         Cell("" if busy is None else percent(busy)),
         Cell(METRICS[activity].label if activity else "", "dim"),
@@ -100,10 +99,10 @@ def _device(device: Document, host: Document) -> list[Cell]:
 
 def _short_id(device: Document) -> str:
     """`gpu 3`, `opencl 0`, `cpu`: as the tools of its vendor call it, where they have a number for it."""
-    index, id = device.get("index"), clean(device["id"])
+    index, id = device.get("index"), device["id"]
     if index is None:
         return shorten(id, 16)
-    return f"opencl {index}" if id.startswith("opencl:") else f"{shorten(clean(device['kind']), 11)} {index}"
+    return f"opencl {index}" if id.startswith("opencl:") else f"{shorten(device['kind'], 11)} {index}"
 
 
 def _value(known: Document, name: str, which: str = "mean", limit: float | None = None) -> str:
@@ -135,8 +134,8 @@ def _link(known: Document, link: str) -> str:
 def _state(device: Document, known: Document) -> Cell:
     """What is wrong, or else what presses."""
     if device["lost"]:
-        return Cell(f"▼ lost: {clean(device['lost']['reason'])}", "error")
-    throttle = clean(device["states"].get("throttle", ""))
+        return Cell(f"▼ lost: {device['lost']['reason']}", "error")
+    throttle = device["states"].get("throttle", "")
     if throttle and throttle != "none":
         return Cell(f"▼ {throttle}", "warning")
     if device["age_s"] is not None and device["age_s"] > _STALE_S:
@@ -168,7 +167,7 @@ def _process(process: Document) -> list[Cell]:
     return [
         Cell(str(process["pid"])),
         Cell("" if process["rank"] is None else str(process["rank"])),
-        Cell(clean(process["command"] or "?")),
+        Cell(process["command"] or "?"),
         Cell(_value(process["metrics"], "process.cpu.utilization")),
         Cell(_value(process["metrics"], "process.memory.usage", "max")),
         Cell(si(sum(known["max"] for known in on_devices), "B") if on_devices else ""),
@@ -189,7 +188,7 @@ def _allocated(memory: Sequence[Document]) -> str:
 def _end(gone: Document | None) -> Cell:
     if gone is None:
         return Cell("")
-    reason = clean(gone["reason"] or "")
+    reason = gone["reason"] or ""
     code = gone["exit_code"]
     if code is None:
         return Cell(reason or "ended")

@@ -69,6 +69,8 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int,
 
 def wrapped(text: str, width: int, first: str, later: str) -> list[str]:
     """A paragraph; `first` and `later` begin its lines."""
+    if cells(text) > len(text):  # textwrap counts characters; one of these may take two columns
+        width //= 2
     return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False) or [first]
 
 

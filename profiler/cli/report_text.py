@@ -36,6 +36,7 @@ Document = Mapping[str, Any]
 
 def render(document: Document, width: int = 100, colour: bool = False, ascii_only: bool = False) -> str:
     """The report, `width` columns wide (80 to 160), in colour or plain; ends with a newline."""
+    document = _cleaned(document)
     width = min(max(width, NARROWEST), WIDEST)
     paint = painter(colour)
     sections = (_title, _devices, _processes, _steps, _kernels, _copies, _more_kernels, _stacks, _notes, _measurement)
@@ -44,8 +45,17 @@ def render(document: Document, width: int = 100, colour: bool = False, ascii_onl
     return text.translate(_ASCII).encode("ascii", "replace").decode() if ascii_only else text
 
 
+def _cleaned(value: Any) -> Any:
+    """The same document with all its strings fit for a terminal: names in it come from anywhere."""
+    if isinstance(value, Mapping):
+        return {clean(key): _cleaned(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    return clean(value) if isinstance(value, str) else value
+
+
 def _title(document: Document, width: int, paint: Paint) -> list[str]:
-    hosts = ", ".join(clean(host["name"]) for host in document["hosts"]) or "unknown host"
+    hosts = ", ".join(host["name"] for host in document["hosts"]) or "unknown host"
     when = _time(document["start_s"])
     left = f" acceltop {document['tool_version']}".rstrip() + f"  {hosts}{_job(document)}"
     right = f"{when} · {_seconds(document['duration_s'])}"
@@ -60,7 +70,7 @@ def _job(document: Document) -> str:
         return ""
     first = processes[0]
     ranks = f" · {len(processes)} processes" if len(processes) > 1 else ""
-    return f" ▸ {_program(clean(first['command']))} pid {first['pid']}{ranks}"
+    return f" ▸ {_program(first['command'])} pid {first['pid']}{ranks}"
 
 
 def _program(command: str) -> str:
@@ -80,7 +90,7 @@ def _layers(document: Document) -> list[tuple[str, str]]:
         merged["framework"] = list(dict.fromkeys(p["framework"] for p in document["processes"] if p["framework"]))
     merged["cloud"] = merged["cloud"] or [host["cloud"] for host in document["hosts"] if host["cloud"]]
     merged["hardware"] = merged["hardware"] or list(dict.fromkeys(h["cpu"] for h in document["hosts"] if h["cpu"]))
-    shown = {layer: " · ".join(map(clean, merged[layer])) for layer in LAYERS if merged[layer]}
+    shown = {layer: " · ".join(merged[layer]) for layer in LAYERS if merged[layer]}
     if made := _makers(document["kernels"]):
         shown["made by"] = made
     return list(shown.items())
@@ -92,7 +102,7 @@ def _makers(kernels: Sequence[Document]) -> str:
         if kernel["origin"]:
             shares[kernel["origin"]] = shares.get(kernel["origin"], 0.0) + kernel["share"]
     top = sorted(shares.items(), key=lambda item: -item[1])[:4]
-    return "  ".join(f"{clean(maker)} {share:.0%}" for maker, share in top if share >= 0.005)
+    return "  ".join(f"{maker} {share:.0%}" for maker, share in top if share >= 0.005)
 
 
 def _devices(document: Document, width: int, paint: Paint) -> list[str]:
@@ -138,7 +148,7 @@ def _phases(phases: Document, width: int, paint: Paint) -> list[str]:
     room = min(40, width - 50)
     rows = [
         [
-            Cell(clean(name)),
+            Cell(name),
             Cell(bar(phase["share"], room), "sm"),
             Cell(percent(phase["share"])),
             Cell(_seconds(phase["seconds"])),
@@ -170,7 +180,7 @@ def _kernels(document: Document, width: int, paint: Paint) -> list[str]:
     if not kernels:
         return [heading("kernels", "", width, paint), *_why_none(document, width)]
     rows = _kernel_rows(kernels, MOST_KERNELS, width, paint)
-    peaks = " · memory, compute: of peak" if "compute" in rows[0].split() else ""
+    peaks = " · memory, compute: of peak" if "compute" in rows[0] else ""
     what = f"{_WHAT[document['kernels_are']]} · {_looked_at(document['profile'])}{peaks}"
     return [heading("kernels", what, width, paint), *rows]
 
@@ -191,7 +201,7 @@ def _looked_at(profile: Document) -> str:
 def _kernel_rows(kernels: Sequence[Document], most: int, width: int, paint: Paint) -> list[str]:
     named = [kernel for kernel in kernels if kernel["kind"] != "other"]
     shown = named[:most]
-    names = labels([clean(kernel["name"]) for kernel in shown])
+    names = labels([kernel["name"] for kernel in shown])
     rows = [_kernel(kernel, name, shown[0]["share"]) for kernel, name in zip(shown, names, strict=True)]
     lines = table(_KERNEL_COLUMNS, rows, width, paint) if rows else []
     left = len(named) - len(shown)
@@ -208,7 +218,7 @@ def _kernel(kernel: Document, name: str, largest: float) -> list[Cell]:
         Cell(bar(kernel["share"] / largest if largest else 0.0, _BAR), "sm"),
         Cell(percent(kernel["share"])),
         Cell(name),
-        Cell(clean(kernel["origin"] or UNKNOWN), "" if kernel["origin"] else "dim"),
+        Cell(kernel["origin"] or UNKNOWN, "" if kernel["origin"] else "dim"),
         Cell(count(kernel["calls"])),
         Cell(_seconds(kernel["mean_s"])),
         Cell("" if kernel["per_step_s"] is None else _seconds(kernel["per_step_s"])),
@@ -221,12 +231,12 @@ def _kernel(kernel: Document, name: str, largest: float) -> list[Cell]:
 
 def _where(kernel: Document) -> str:
     """The module, else the user's line, else the op that launched it."""
-    module = clean(kernel["module"] or "")
+    module = kernel["module"] or ""
     if module:
         others = kernel["modules"] - 1
         return f"{module} + {others}" if others > 0 else module
     op = kernel["op"] if kernel["op"] != kernel["name"] else None
-    return clean(kernel["location"] or op or "")
+    return kernel["location"] or op or ""
 
 
 def _copies(document: Document, width: int, paint: Paint) -> list[str]:
@@ -242,7 +252,7 @@ def _copies(document: Document, width: int, paint: Paint) -> list[str]:
     )
     rows = [
         [
-            Cell(clean(copy["name"])),
+            Cell(copy["name"]),
             Cell(count(copy["calls"])),
             Cell(_seconds(copy["mean_s"])),
             Cell(size(copy["bytes"])),
@@ -275,7 +285,7 @@ def _stacks(document: Document, width: int, paint: Paint) -> list[str]:
             Cell(bar(line["self"] / largest if largest else 0.0, _BAR), "sm"),
             Cell(percent(line["self"])),
             Cell(percent(line["total"])),
-            Cell(clean(line["function"])),
+            Cell(line["function"]),
         ]
         for line in stacks["lines"][:MOST_LINES]
     ]
@@ -295,8 +305,8 @@ def _notes(document: Document, width: int, paint: Paint) -> list[str]:
 
 def _note(note: Document, width: int, paint: Paint) -> list[str]:
     times = f" ({count(note['count'])} times)" if note["count"] > 1 else ""
-    step = f"  → {clean(note['next_step'])}" if note["next_step"] else ""
-    lines = wrapped(f"{clean(note['text'])}{times}{step}", width, "   ", "   ")
+    step = f"  → {note['next_step']}" if note["next_step"] else ""
+    lines = wrapped(f"{note['text']}{times}{step}", width, "   ", "   ")
     mark = paint(_MARKS.get(note["level"], "●"), note["level"] if note["level"] in _MARKS else "dim")
     return [f" {mark} {lines[0][3:]}", *lines[1:]]
 
