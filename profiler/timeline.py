@@ -54,15 +54,18 @@ class Timeline(History):
     def __init__(self, limits: Limits | None = None) -> None:
         super().__init__(limits)
         self._detail: History | None = None
-        self._detail_span = (0, 0)
+        self._detail_span: tuple[int, int] | None = None
 
     def new_detail(self) -> History:
         """Empty; to be filled with what a trace holds of a range, then shown."""
         return History(self.limits, self.subjects)
 
-    def show_detail(self, detail: History, t0_ns: int, t1_ns: int) -> None:
-        """The range in detail, instead of the one shown before; the rest is known from the overview."""
-        self._detail, self._detail_span = detail, (t0_ns, t1_ns)
+    def show_detail(self, detail: History, span: tuple[int, int] | None = None) -> None:
+        """A range in detail, instead of the one before; the rest is known from the overview.
+
+        Within `span` (ns) the detail knows every window of kernels and stacks.
+        """
+        self._detail, self._detail_span = detail, span
         self.versions.update(detail.versions)
 
     def _finest(self) -> Iterator[History]:
@@ -179,9 +182,10 @@ class Timeline(History):
         return _between(self._covering(t0_ns, t1_ns).stack_windows, pid, t0_ns, t1_ns)
 
     def _covering(self, t0_ns: int, t1_ns: int) -> History:
+        if self._detail is None or self._detail_span is None:
+            return self
         first, last = self._detail_span
-        inside = self._detail is not None and first <= t0_ns and t1_ns <= last
-        return self._detail if inside and self._detail is not None else self
+        return self._detail if first <= t0_ns and t1_ns <= last else self
 
 
 def _between(stores: Mapping[tuple[int, str], Tiered[W]], pid: int, t0_ns: int, t1_ns: int) -> list[W]:

@@ -33,8 +33,10 @@ class LinesFile:
             elif line.strip():
                 yield line.rstrip()
 
-    def follow(self, stop: threading.Event) -> Iterator[bytes]:
+    def follow(self, stop: threading.Event, t0_ns: int) -> Iterator[bytes]:
         """All lines, then those that are still being written, until `stop` is set (a pipe: until it ends)."""
+        if self._file.seekable():
+            self._file.seek(0)
         part = b""
         while True:
             line = self._file.readline(MAX_LINE + 1 - len(part))

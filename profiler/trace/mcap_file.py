@@ -43,13 +43,14 @@ class McapFile:
             if place.start_ns <= t1_ns and place.end_ns >= t0_ns:
                 yield from self._messages(place, t0_ns, t1_ns)
 
-    def follow(self, stop: threading.Event) -> Iterator[bytes]:
-        """All messages, then those that are still being written, until it is closed or `stop` is set."""
+    def follow(self, stop: threading.Event, t0_ns: int) -> Iterator[bytes]:
+        """All messages from t0 on, then those that are still being written, until it is closed or `stop` is set."""
         found, done = scan.Layout(), 0
         while True:
             scan.scanned(self._file, _size(self._file), found)
             for place in found.chunks[done:]:
-                yield from self._messages(place, 0, place.end_ns)
+                if place.end_ns >= t0_ns:
+                    yield from self._messages(place, max(t0_ns, 0), place.end_ns)
             done = len(found.chunks)
             if found.whole or stop.wait(FOLLOW_S):
                 self._layout = found

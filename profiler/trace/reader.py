@@ -69,9 +69,9 @@ class TraceReader:
             if start <= frame.time_ns <= end:
                 yield frame
 
-    def follow(self, stop: threading.Event) -> Iterator[Frame]:
-        """All frames of a file that is being written, as they come, until it is closed or `stop` is set."""
-        yield from self._decoded(self._trace.follow(stop))
+    def follow(self, stop: threading.Event, t0_ns: int = 0) -> Iterator[Frame]:
+        """Frames from t0 on of a file that is being written, as they come, until it is closed or `stop` is set."""
+        return (frame for frame in self._decoded(self._trace.follow(stop, t0_ns)) if frame.time_ns >= t0_ns)
 
     def overview(self, progress: Progress | None = None) -> Overview:
         """The trace in short; made by reading all of it where nobody closed it (`progress`: 0…1)."""

@@ -53,20 +53,17 @@ class ReplaySource:
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[Frame]:
-        frames = self._reader.follow(self._stop) if self._follow else self._reader.frames()
-        while frames is not None:
-            again = None
-            for frame in frames:
+        start_ns: int | None = 0
+        while start_ns is not None and not self._stop.is_set():
+            for frame in self._frames(start_ns):
                 if not self._wait_for(frame.time_ns):
-                    again = self._sought()
                     break
                 yield frame
-            frames = again or self._sought()
+            with self._changed:
+                start_ns, self._seek_ns = self._seek_ns, None
 
-    def _sought(self) -> Iterator[Frame] | None:
-        with self._changed:
-            time_ns, self._seek_ns = self._seek_ns, None
-        return None if time_ns is None or self._stop.is_set() else self._reader.frames(time_ns)
+    def _frames(self, start_ns: int) -> Iterator[Frame]:
+        return self._reader.follow(self._stop, start_ns) if self._follow else self._reader.frames(start_ns)
 
     def _wait_for(self, time_ns: int) -> bool:
         """Until that time of the trace has come. False: stopped, or to go on elsewhere."""
@@ -112,12 +109,13 @@ class Replay:
         margin = (t1_ns - t0_ns) // 2
         t0_ns, t1_ns = t0_ns - margin, t1_ns + margin
         detail = self.timeline.new_detail()
-        if t1_ns - t0_ns <= DETAIL_NS:
-            detail.add_all(frame for frame in self._reader.frames(t0_ns, t1_ns) if not isinstance(frame, _IDENTITY))
-        else:
-            load(detail, self._reader.levels(t0_ns, t1_ns))
-        self.timeline.show_detail(detail, t0_ns, t1_ns)
         self._shown = t0_ns, t1_ns
+        if t1_ns - t0_ns > DETAIL_NS:
+            load(detail, self._reader.levels(t0_ns, t1_ns))
+            self.timeline.show_detail(detail)
+            return
+        detail.add_all(frame for frame in self._reader.frames(t0_ns, t1_ns) if not isinstance(frame, _IDENTITY))
+        self.timeline.show_detail(detail, (t0_ns, t1_ns))
 
 
 _IDENTITY = (Hello, ClockSync, DeviceFound, ProcessFound)  # the overview knows their last state
