@@ -246,8 +246,8 @@ def cpu_session(seconds: int = 44) -> Iterator[Frame]:
         yield MemoryStats(now, DEMO_PID, "torch", 410_000_000, 512_000_000, 480_000_000)
         if second % 2 == 0:
             rows = tuple(
-                KernelRow(name, "op", calls * 2, 2 * calls * ns, round(ns * 0.9), ns * 2, "cpu", thread=DEMO_PID, op=name,
-                          module=module, location=line, origin=origin, phase=phase)
+                KernelRow(name, "op", calls * 2, 2 * calls * ns, round(ns * 0.9), ns * 2, "cpu", thread=DEMO_PID,
+                          op=name, module=module, location=line, origin=origin, phase=phase)
                 for name, origin, calls, ns, module, line, phase in _CPU_OPS
             )  # fmt: skip
             yield KernelWindow(now - 2 * NS_PER_S, now, DEMO_PID, "torch", rows, 36 * MS, steps=2.0, events=42,

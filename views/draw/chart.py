@@ -35,6 +35,14 @@ def beside(blocks: Sequence[tuple[Sequence[Line], int]], height: int, gap: int =
     return lines
 
 
+def short(text: str) -> str:
+    """A number for a scale: `1.00 ms` → `1ms`, `1.50 ms` → `1.5ms`."""
+    number, _, unit = text.partition(" ")
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return number + unit
+
+
 def ends(left: Iterable[Span], right: Iterable[Span], width: int) -> tuple[Span, ...]:
     """`left` and, as far as there is room, `right` at the right edge."""
     head, tail = tuple(left), tuple(right)

@@ -51,11 +51,11 @@ def _box(box: Box, width: int, coloured: bool) -> tuple[Span, ...]:
 
 
 def _label(box: Box, width: int) -> str:
-    """Name, line and share, as far as there is room; the share stays at the right."""
-    share = f"{box.share:.0%} "
-    if width < 3:
-        return " " * width
-    if width < cells(box.text) + len(share) + 3:
-        return " " + fit(box.text, width - 1)
-    text = f"{box.text}  {box.line}" if box.line else box.text
-    return " " + fit(text, width - 1 - len(share)) + share
+    """The name; then its line and its share, each if it fits whole; the share stays at the right."""
+    room, share = width - 1, f" {box.share:.0%} "
+    text, tail = box.text, ""
+    if cells(text) + len(share) <= room:
+        tail = share
+    if box.line and cells(text) + 2 + cells(box.line) + len(tail) <= room:
+        text = f"{text}  {box.line}"
+    return " " + fit(text, room - len(tail)) + tail if width > 2 else " " * width

@@ -99,7 +99,7 @@ def _chart(scene: Scene, pid: int, width: int) -> StepChart | None:
     parts = tuple(name for name in PHASES if (steps.phases[name][slowest] >= 0).any())
     columns = [_column(steps, at, parts) for at in slowest]
     # One step in a hundred may reach out at the top, so that it doesn't press all others flat.
-    high = float(np.quantile(steps.duration_ns[slowest], 0.98)) * 1.15
+    high = float(np.quantile(steps.duration_ns[slowest], 0.98)) * 1.05
     return StepChart(parts or ("other",), columns, group, nice_ceiling(high))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -31,7 +31,7 @@ class HelpScreen(ModalScreen[None]):
         Binding("up,k", "scroll(-1)", "up", id="help.up", show=False),
     ]
 
-    def __init__(self, explained: Screen[None]) -> None:
+    def __init__(self, explained: Screen[Any]) -> None:
         super().__init__()
         self._text = help_text(explained)
 
@@ -43,7 +43,7 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
 
-def help_text(screen: Screen[None]) -> Text:
+def help_text(screen: Screen[Any]) -> Text:
     pane = screen.focused if isinstance(screen.focused, Pane) else None
     text = Text()
     if pane is not None:
@@ -62,7 +62,7 @@ def help_text(screen: Screen[None]) -> Text:
     return text
 
 
-def _keys(screen: Screen[None]) -> list[tuple[str, str]]:
+def _keys(screen: Screen[Any]) -> list[tuple[str, str]]:
     """Keys of the focused pane first, then those of the whole; several keys of one meaning in one line."""
     meanings: dict[str, list[str]] = {}
     for active in screen.active_bindings.values():

@@ -70,7 +70,7 @@ class NotesPane(TablePane[Finding]):
             Column(
                 "source", "source", 9, lambda f, w: text_cell(f.source, w, "dim"), lambda f: f.source, False, needs=70
             ),
-            Column("text", "what", 0, lambda f, w: text_cell(clean(f.text), w), lambda f: f.text, False),
+            Column("text", "what", 0, lambda f, w: (Span(clean(f.text)),), lambda f: f.text, False),
             Column(
                 "times",
                 "×",

@@ -6,10 +6,9 @@ import math
 from collections.abc import Hashable, Iterable, Sequence
 
 from acceltop.profiler import numbers
-from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.model import DeviceFound
 from acceltop.profiler.text import clean
-from acceltop.views.draw.chart import SCALE, framed
+from acceltop.views.draw.chart import SCALE, framed, short
 from acceltop.views.draw.glyphs import Dots, bar
 from acceltop.views.draw.line import BLANK, Line, Row, Span, clipped
 from acceltop.views.draw.rule import rule
@@ -18,6 +17,7 @@ from acceltop.views.facts.steps import nice_ceiling
 from acceltop.views.widgets.devices import pct
 from acceltop.views.widgets.kernels import BOUND_TOKENS, selected_kernel, short_name
 from acceltop.views.widgets.pane import Pane
+from acceltop.views.widgets.trends import span_words
 
 _LABEL = 10
 
@@ -106,9 +106,13 @@ class KernelPane(Pane):
         lines = [Line((Span(text, "dram"),)) for text in dots.rows()]
         at = (plot.x(own[0]) // 2, plot.y(own[1]) // 4)
         marked = [_mark(line, at[0]) if row == at[1] else line for row, line in enumerate(lines)]
-        labels = numbers.si(plot.top, "").replace(" ", ""), "", numbers.si(plot.bottom, "").replace(" ", "")
+        labels = (
+            short(numbers.si(plot.top, "")),
+            short(numbers.si(plot.top / 100, "")),
+            short(numbers.si(plot.bottom, "")),
+        )
         title = [Span("roofline  ", "*text"), Span(f"{numbers.three(own[0])} FLOP/byte · {clean(device.name)}", "dim")]
-        return [*framed([Span(" "), *title], marked, labels, width), BLANK]
+        return [*framed([Span(" "), *title], marked, labels, width), plot.axis()]
 
     def _device(self, fact: KernelFact) -> DeviceFound | None:
         state = self.scene.timeline.devices.get(fact.kernel.device or "")
@@ -129,8 +133,8 @@ class KernelPane(Pane):
             dots.set((time_ns - t0) * (dots.width - 1) // max(t1 - t0, 1), round((1 - mean / top) * (dots.height - 1)))
         lines = [Line((Span(text, "dram"),)) for text in dots.rows()]
         title = [Span(" how long it takes", "*text"), Span("  mean of each window", "dim")]
-        labels = _label(top), _label(top / 2), "0"
-        ago = Row().to(SCALE).put(f"−{numbers.duration(t1 - t0)}", "dim").to(width - 5).put("now", "dim")
+        labels = short(numbers.duration(top)), short(numbers.duration(top / 2)), "0"
+        ago = Row().to(SCALE).put(f"−{span_words(t1 - t0)}", "dim").to(width - 5).put("now", "dim")
         return [*framed(title, lines, labels, width), ago.line()]
 
 
@@ -144,6 +148,13 @@ class _Log:
         self._width, self._height = width, height
         self.top = 10 ** math.ceil(math.log10(peak))
         self.bottom = self.top / 1e4
+
+    def axis(self) -> Line:
+        """FLOP/byte at powers of ten."""
+        row = Row()
+        for power in range(math.ceil(self._left), math.floor(self._right) + 1):
+            row.to(SCALE + self.x(10**power) // 2).put(f"{10.0**power:g}", "dim")
+        return row.put(" FLOP/byte", "dim").line()
 
     def intensity(self, x: int) -> float:
         return float(10 ** (self._left + (self._right - self._left) * x / self._width))
@@ -191,7 +202,3 @@ def _times(fact: KernelFact) -> str:
 
 def _pair(label: str, text: str, width: int) -> Line:
     return Line(clipped(Row().put(f" {label}", "dim", _LABEL).put(text).line().spans, width))
-
-
-def _label(ns: float) -> str:
-    return numbers.duration(ns).replace(" ", "") if ns < NS_PER_S else numbers.duration(ns)

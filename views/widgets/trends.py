@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from acceltop.profiler import numbers
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.metrics import METRICS, Metric
-from acceltop.views.draw.chart import SCALE, beside, ends, framed
+from acceltop.views.draw.chart import SCALE, beside, ends, framed, short
 from acceltop.views.draw.glyphs import area, bar
 from acceltop.views.draw.line import Line, Row, Span
 from acceltop.views.draw.stacked import legend, stacked
@@ -89,7 +89,7 @@ def _labels(shown: Trend, metric: str) -> tuple[str, str, str]:
 
 
 def _bare(metric: str, value: float) -> str:
-    return numbers.metric(metric, value).split(" ")[0]
+    return short(numbers.metric(metric, value).split(" ")[0])
 
 
 def step_block(scene: Scene, width: int, height: int) -> list[Line]:
@@ -113,7 +113,7 @@ def _step_title(facts: StepFacts) -> list[Span]:
 
 
 def _milliseconds(ns: float) -> str:
-    return numbers.duration(ns).replace(" ms", "").replace(" ", "")
+    return short(numbers.duration(ns)).removesuffix("ms")
 
 
 def phase_tokens(parts: Sequence[str]) -> list[str]:
