@@ -48,6 +48,8 @@ class Calls:
             return function(*args) if function is not None else None
         except (AttributeError, self.nvml.NVMLLibraryMismatchError):  # the driver is older
             self._left_out[key] = _NO_FUNCTION
+        except UnicodeDecodeError:  # the binding takes every string for UTF-8
+            self._left_out[key] = _NOT_SUPPORTED
         except self.nvml.NVMLError as error:
             self._fail(key, error)
         return None

@@ -20,7 +20,8 @@ class FakeDriver:
         """Changes settings (see the head of fake_nvml.c); an empty value takes one back."""
         self._settings |= {key: str(value) for key, value in settings.items()}
         new = self._file.with_suffix(".new")
-        new.write_text("".join(f"{key}={value}\n" for key, value in self._settings.items() if value))
+        text = "".join(f"{key}={value}\n" for key, value in self._settings.items() if value)
+        new.write_bytes(os.fsencode(text))
         os.replace(new, self._file)  # a call under way sees the old or the new ones, never half
 
     def log(self) -> None:

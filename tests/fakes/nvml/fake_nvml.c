@@ -8,6 +8,7 @@
  *   no_gpm=LIST   A100-like                         mig=LIST      two instances a GPU, no utilization of the whole
  *   no_memory=LIST  GB10-like                       weird=LIST    37100 % in the process samples
  *   hot=LIST      thermal throttling                pids=1,2,3    processes, each on GPU (position modulo gpus)
+ *   name=TEXT     of every GPU, sent as it is
  *   log=PATH      every call about a device is written there, one "GPU function" a line
  *   waves=1       values move with time; otherwise they are a function of the GPU's number alone
  * Built with -DOLD_DRIVER it lacks what came after 2020: v2/v3 of processes and memory, GPM, event reasons.
@@ -176,7 +177,9 @@ API int nvmlDeviceGetHandleByUUID(const char *uuid, Device **device) {
 }
 
 API int nvmlDeviceGetName(Device *device, char *name, u32 size) {
+    char given[256];
     ENTER(device);
+    if (setting("name", given, sizeof given)) return snprintf(name, size, "%s", given) < 0;
     const char *model = listed("no_memory", device->gpu) ? "NVIDIA GB10"
                       : listed("no_gpm", device->gpu)    ? "NVIDIA A100-SXM4-80GB"
                                                          : "NVIDIA H100 80GB HBM3";
@@ -217,6 +220,13 @@ GIVES(nvmlDeviceGetCurrPcieLinkWidth, u32, 16)
 GIVES(nvmlDeviceGetEnforcedPowerLimit, u32, 700000)
 GIVES(nvmlDeviceGetPowerManagementLimit, u32, 700000)
 GIVES(nvmlDeviceGetTotalEnergyConsumption, u64, 5000000ULL + now_ns(CLOCK_MONOTONIC) / 2000000)
+
+API int nvmlDeviceGetDriverModel(Device *device, u32 *current, u32 *pending) { /* of Windows */
+    (void)current, (void)pending;
+    ENTER(device);
+    return NOT_SUPPORTED;
+}
+API int nvmlDeviceGetDriverModel_v2(Device *device, u32 *c, u32 *p) { return nvmlDeviceGetDriverModel(device, c, p); }
 
 /* ---- memory */
 
@@ -292,6 +302,16 @@ API int nvmlDeviceGetTemperature(Device *device, u32 sensor, u32 *celsius) {
     *celsius = (u32)(60 + device->gpu + 8 * wave(device->gpu));
     return SUCCESS;
 }
+
+#ifndef OLD_DRIVER
+API int nvmlDeviceGetTemperatureV(Device *device, TemperatureV1 *out) {
+    u32 celsius;
+    if (out->version != (sizeof *out | 1u << 24)) return VERSION_MISMATCH;
+    int result = nvmlDeviceGetTemperature(device, 0, &celsius);
+    if (result == SUCCESS) out->temperature = (int)celsius;
+    return result;
+}
+#endif
 
 API int nvmlDeviceGetTemperatureThreshold(Device *device, u32 threshold, u32 *celsius) {
     ENTER(device);
@@ -468,6 +488,7 @@ static u32 pids_on(const Device *device, u32 *pids, u32 size) {
     char value[512];
     u32 found = 0;
     int position = 0;
+    if (device->instance > 1) return 0; /* all are on the first instance */
     if (!setting("pids", value, sizeof value) || gpu_count() == 0) return 0;
     for (char *rest = value, *item; (item = strsep(&rest, ",")); position++)
         if (*item && position % gpu_count() == device->gpu && found < size) pids[found++] = (u32)strtoul(item, NULL, 10);
