@@ -1,7 +1,7 @@
 """Python stacks from outside the process: py-spy reads the target's memory now and then, and never stops it.
 
-A short window of running threads every PERIOD_S; after every other one a shorter one of all threads, which tells who
-waits, or of those that hold the GIL. One start of py-spy costs about 15 ms of CPU and one sample 0.5 ms.
+A short window of running threads every PERIOD_S, the first one longer; after some a window of all threads, which tells
+who waits, or of those that hold the GIL. One start of py-spy costs about 15 ms of CPU and one sample 0.5 ms.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from acceltop.profiler.source import SourceContext
 from acceltop.profiler.text import clean
 
 PERIOD_S = 10.0
-RATE_HZ, WINDOW_S = 50, 2
+RATE_HZ = 50
+FIRST_WINDOW_S, WINDOW_S = 2, 1
 SIDE_RATE_HZ, SIDE_WINDOW_S = 25, 1  # idle and GIL
 HANG_S = 5.0  # py-spy that is this much over its window is killed
 MAX_PIDS = 8  # at once; more take turns
@@ -33,7 +34,7 @@ MAX_BYTES = 4 << 20  # of one window's output
 MAX_STACKS = 2000  # distinct ones in a window
 MAX_STACK = 8192  # characters of one folded stack
 IDLE_NOISE = 2  # samples more than expected before a stack counts as waiting
-_SIDES = (None, "idle", None, "gil")  # by round, which counts from 1
+_SIDES = (None, "idle", None, None, "gil", None)  # by round, which counts from 1
 _SUMMARY = re.compile(r"Samples: (\d+) Errors: (\d+)")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -42,7 +43,7 @@ class Source:
     """StackWindows of the processes in `context.pids`. Raises Unavailable without py-spy or without a target."""
 
     name = "stacks"
-    deadline_s = WINDOW_S + SIDE_WINDOW_S + HANG_S
+    deadline_s = FIRST_WINDOW_S + SIDE_WINDOW_S + HANG_S
 
     def __init__(self) -> None:
         self._sampler: _Sampler | None = None
@@ -73,7 +74,7 @@ class Source:
         pids = _turn([pid for pid in self._context.pids if _alive(pid)], self._round)
         kind = _SIDES[self._round % len(_SIDES)]
         began = now_ns()
-        running = sampler.sample(pids, RATE_HZ, WINDOW_S)
+        running = sampler.sample(pids, RATE_HZ, FIRST_WINDOW_S if self._round == 1 else WINDOW_S)
         side = {} if kind is None else sampler.sample(pids, SIDE_RATE_HZ, SIDE_WINDOW_S, f"--{kind}")
         for pid in pids:
             shot = running[pid]
