@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 
 _MOST = 256  # metrics of one device: far more than the registry has
 
@@ -21,8 +20,10 @@ class Statistic:
 
     def add(self, value: float) -> None:
         self.last = value
-        self.low = min(self.low, value)
-        self.high = max(self.high, value)
+        if value < self.low:
+            self.low = value
+        if value > self.high:
+            self.high = value
         self.total += value
         self.count += 1
 
@@ -43,8 +44,6 @@ class Counters:
         self.last_ns = max(self.last_ns, time_ns)
         for name, value in values.items():
             statistic = self.statistics.get(name)
-            if not isfinite(value):
-                continue
             if statistic is None:
                 if len(self.statistics) >= _MOST:
                     continue

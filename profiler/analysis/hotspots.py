@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from acceltop.profiler.analysis.origin import origin
 from acceltop.profiler.model import KernelRow, KernelWindow
@@ -16,7 +17,7 @@ MAX_ROWS = 4096
 OTHER = "other"
 """The kind of the row that holds the rest; sources fold their own rest into a row of the same name."""
 OTHER_NAME = "(other)"
-_MAX_PLACES = 64  # distinct ops, modules, lines … kept of one kernel
+_MAX_PLACES = 64  # combinations of op, module, line … kept of one kernel; the smallest half goes when there are more
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,25 +154,8 @@ class _Cover:
         self.spans[window.pid, window.source] = (min(start, window.t0_ns), max(end, window.t1_ns))
 
 
-class _Places:
-    """Which value took how much time; the smallest half is forgotten when there are too many."""
-
-    __slots__ = ("ns",)
-
-    def __init__(self) -> None:
-        self.ns: dict[str | int, int] = {}
-
-    def add(self, value: str | int, ns: int) -> None:
-        self.ns[value] = self.ns.get(value, 0) + ns
-        if len(self.ns) > _MAX_PLACES:
-            self.ns = dict(sorted(self.ns.items(), key=lambda item: -item[1])[: _MAX_PLACES // 2])
-
-    @property
-    def top(self) -> str | int:
-        return max(self.ns, key=self.ns.__getitem__)
-
-
 _PLACES = ("device", "stream", "op", "module", "location", "origin", "library", "phase")
+_place_of = attrgetter(*_PLACES)
 
 
 @dataclass(slots=True)
@@ -186,22 +170,25 @@ class _Total:
     bytes_ns: int = 0  # the time of those calls whose bytes were counted
     flops: int | None = None
     flops_ns: int = 0
-    places: dict[str, _Places] = field(default_factory=dict)
+    places: dict[tuple[str | int | None, ...], int] = field(default_factory=dict)  # ns by values of _PLACES
 
     def add(self, row: KernelRow) -> None:
         self.calls += row.calls
         self.total_ns += row.total_ns
-        self.min_ns = row.min_ns if self.min_ns is None else min(self.min_ns, row.min_ns)
-        self.max_ns = max(self.max_ns, row.max_ns)
+        if self.min_ns is None or row.min_ns < self.min_ns:
+            self.min_ns = row.min_ns
+        if row.max_ns > self.max_ns:
+            self.max_ns = row.max_ns
         if row.bytes is not None:
             self.bytes = (self.bytes or 0) + row.bytes
             self.bytes_ns += row.total_ns
         if row.flops is not None:
             self.flops = (self.flops or 0) + row.flops
             self.flops_ns += row.total_ns
-        for name in _PLACES:
-            if (value := getattr(row, name)) is not None:
-                self.places.setdefault(name, _Places()).add(value, row.total_ns)
+        place = _place_of(row)
+        self.places[place] = self.places.get(place, 0) + row.total_ns
+        if len(self.places) > _MAX_PLACES:
+            self.places = dict(sorted(self.places.items(), key=lambda item: -item[1])[: _MAX_PLACES // 2])
 
     def fold(self, other: _Total) -> None:
         """Takes in the numbers of another kernel, not its places."""
@@ -211,7 +198,8 @@ class _Total:
         self.max_ns = max(self.max_ns, other.max_ns)
 
     def kernel(self, group_ns: int, per_step: float | None) -> Kernel:
-        stream = self._top("stream")
+        by = {name: self._by(at) for at, name in enumerate(_PLACES)}
+        told = {name: str(max(values, key=values.__getitem__)) for name, values in by.items() if values}
         return Kernel(
             name=self.name,
             kind=self.kind,
@@ -221,31 +209,32 @@ class _Total:
             mean_ns=self.total_ns / self.calls if self.calls else 0.0,
             min_ns=self.min_ns or 0,
             max_ns=self.max_ns,
-            device=self._text("device"),
-            stream=stream if isinstance(stream, int) else None,
-            op=self._text("op"),
-            module=self._text("module"),
-            modules=len(self.places["module"].ns) if "module" in self.places else 0,
-            location=self._text("location"),
-            origin=self._origin(),
-            phase=self._text("phase"),
+            device=told.get("device"),
+            stream=int(told["stream"]) if "stream" in told else None,
+            op=told.get("op"),
+            module=told.get("module"),
+            modules=len(by["module"]),
+            location=told.get("location"),
+            origin=self._origin(told),
+            phase=told.get("phase"),
             bytes=self.bytes,
             bytes_per_s=_rate(self.bytes, self.bytes_ns),
             flop_per_s=_rate(self.flops, self.flops_ns),
             per_step_ns=None if per_step is None else self.total_ns * per_step,
         )
 
-    def _origin(self) -> str | None:
+    def _by(self, at: int) -> dict[str | int, int]:
+        """Time by the values of one place, without those that are unknown."""
+        found: dict[str | int, int] = {}
+        for place, ns in self.places.items():
+            if (value := place[at]) is not None:
+                found[value] = found.get(value, 0) + ns
+        return found
+
+    def _origin(self, told: dict[str, str]) -> str | None:
         if self.kind == OTHER:
             return None
-        return self._text("origin") or origin(self.name, self._text("library"), self._text("op"))
-
-    def _top(self, place: str) -> str | int | None:
-        return self.places[place].top if place in self.places else None
-
-    def _text(self, place: str) -> str | None:
-        value = self._top(place)
-        return value if isinstance(value, str) else None
+        return told.get("origin") or origin(self.name, told.get("library"), told.get("op"))
 
 
 def _rate(amount: int | None, ns: int) -> float | None:

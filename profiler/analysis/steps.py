@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, count
@@ -39,7 +40,7 @@ class Distribution:
     def __init__(self, exact_up_to: int = EXACT_UP_TO) -> None:
         self._limit = exact_up_to
         self._values: list[int] = []
-        self._bins: dict[int, int] = {}
+        self._bins: Counter[int] = Counter()
         self._sorted = True
         self.count = 0
         self.total_ns = 0
@@ -55,9 +56,7 @@ class Distribution:
             self._values.extend(durations_ns)
             self._sorted = False
             return
-        for value in chain(self._values, durations_ns):
-            place = math.floor(math.log(max(value, 1)) / _BIN)
-            self._bins[place] = self._bins.get(place, 0) + 1
+        self._bins.update(math.floor(math.log(max(value, 1)) / _BIN) for value in chain(self._values, durations_ns))
         self._values = []
 
     @property
@@ -150,6 +149,8 @@ class StepStatistics:
             self._phases[name] = self._phases.get(name, 0) + sum(column[: len(steps.duration_ns)])
 
     def _add_slowest(self, steps: Steps) -> None:
+        if len(self._slowest) == _SLOWEST and max(steps.duration_ns, default=0) <= self._slowest[-1][0]:
+            return
         starts = accumulate(steps.duration_ns, initial=steps.start_ns)
         new = zip(steps.duration_ns, count(steps.first_index), starts, strict=False)
         self._slowest = heapq.nlargest(_SLOWEST, chain(self._slowest, new), key=itemgetter(0))

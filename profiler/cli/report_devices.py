@@ -7,7 +7,7 @@ from typing import Any
 
 from acceltop.profiler.cli.report_table import Cell, Column, Paint, table
 from acceltop.profiler.metrics import METRICS
-from acceltop.profiler.numbers import bar, count, duration, metric, of, percent, shorten, si
+from acceltop.profiler.numbers import UNKNOWN, bar, count, duration, metric, of, percent, shorten, si
 
 MOST_DEVICES, MOST_PROCESSES = 16, 16
 _BAR = 10
@@ -167,7 +167,7 @@ def _process(process: Document) -> list[Cell]:
     return [
         Cell(str(process["pid"])),
         Cell("" if process["rank"] is None else str(process["rank"])),
-        Cell(process["command"] or "?"),
+        Cell(_command(process["command"])),
         Cell(_value(process["metrics"], "process.cpu.utilization")),
         Cell(_value(process["metrics"], "process.memory.usage", "max")),
         Cell(si(sum(known["max"] for known in on_devices), "B") if on_devices else ""),
@@ -176,6 +176,15 @@ def _process(process: Document) -> list[Cell]:
         Cell("" if not cost else percent(max(cost["ratio"], 0.0))),
         _end(process["gone"]),
     ]
+
+
+def _command(command: str) -> str:
+    """Without the folders of the program and of its script, which push out the arguments."""
+    program, *arguments = command.split(" ")
+    words = [
+        word.rsplit("/", 1)[-1] if word is program or word.endswith(".py") else word for word in (program, *arguments)
+    ]
+    return " ".join(words) or UNKNOWN
 
 
 def _allocated(memory: Sequence[Document]) -> str:

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from acceltop.profiler import numbers
-from acceltop.profiler.analysis.names import labels
+from acceltop.profiler.analysis.names import labels, short_name
 from acceltop.profiler.cli.report_devices import device_table, process_table
 from acceltop.profiler.cli.report_table import (
     Cell,
@@ -162,15 +162,15 @@ def _phases(phases: Document, width: int, paint: Paint) -> list[str]:
 _KERNEL_COLUMNS = (
     Column("share"),
     Column("", right=True),
-    Column("kernel", least=24),
-    Column("made by", weight=6),
-    Column("calls", right=True, weight=9),
-    Column("mean", right=True),
-    Column("a step", right=True, weight=7),
-    Column("memory", right=True, weight=4),
-    Column("compute", right=True, weight=3),
+    Column("kernel", least=28),
+    Column("made by", weight=7),
+    Column("calls", right=True, weight=3),
+    Column("mean", right=True, weight=4),
+    Column("a step", right=True, weight=5),
+    Column("memory", right=True, weight=2),
+    Column("compute", right=True, weight=1),
     Column("bound", weight=8),
-    Column("where", weight=5, least=12),
+    Column("where", weight=6, least=12),
 )
 _WHAT = {"device": "on the devices", "host": "CPU ops, self time", "sampled": "sampled on the CPU"}
 
@@ -235,8 +235,10 @@ def _where(kernel: Document) -> str:
     if module:
         others = kernel["modules"] - 1
         return f"{module} + {others}" if others > 0 else module
+    if kernel["location"]:
+        return str(kernel["location"]).rsplit("/", 1)[-1]
     op = kernel["op"] if kernel["op"] != kernel["name"] else None
-    return kernel["location"] or op or ""
+    return short_name(op) if op else ""
 
 
 def _copies(document: Document, width: int, paint: Paint) -> list[str]:

@@ -53,6 +53,13 @@ def test_the_place_that_took_most_time_is_named() -> None:
     assert (gemm.module, gemm.modules, gemm.stream) == ("mlp.down", 2, 8)
 
 
+def test_a_kernel_called_from_everywhere_still_knows_its_main_place() -> None:
+    rows = [row("gemm", 10_000, module="head"), *(row("gemm", n % 7 + 1, module=f"layer{n}") for n in range(1000))]
+    (gemm,) = Hotspots().add_all([window(*rows)]).ranked()
+    assert gemm.module == "head"
+    assert gemm.modules <= 64
+
+
 def test_ops_and_the_kernels_they_launched_are_never_added_up() -> None:
     hotspots = Hotspots().add_all([window(row("gemm", 800), row("aten::mm", 100, kind="op"))])
     assert hotspots.group == DEVICE
