@@ -33,9 +33,9 @@ def of_trace(path: str) -> dict[str, Any]:
     from acceltop.profiler.analysis.summary import Summary
 
     summary = Summary()
-    reader = TraceReader(path)
-    for frame in reader.frames():
-        summary.add(frame)
-    for problem in reader.problems:
-        summary.add(problem)
+    with TraceReader(path) as reader:
+        for frame in reader.frames():
+            summary.add(frame)
+        for problem in reader.problems:  # known once everything was read
+            summary.add(problem)
     return summary.document()

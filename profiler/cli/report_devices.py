@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -201,5 +202,12 @@ def _end(gone: Document | None) -> Cell:
     code = gone["exit_code"]
     if code is None:
         return Cell(reason or "ended")
-    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    how = _signal(-code) if code < 0 else f"exit code {code}"
     return Cell(f"▼ {how}" if code else how, "error" if code else "")
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

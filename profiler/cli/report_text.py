@@ -230,9 +230,9 @@ def _kernel(kernel: Document, name: str, largest: float) -> list[Cell]:
 
 
 def _where(kernel: Document) -> str:
-    """The module, else the user's line, else the op that launched it."""
-    module = kernel["module"] or ""
-    if module:
+    """The end of the module's path, else the user's line, else the op that launched it."""
+    if kernel["module"]:
+        module = ".".join(kernel["module"].split(".")[-2:])
         others = kernel["modules"] - 1
         return f"{module} + {others}" if others > 0 else module
     if kernel["location"]:
