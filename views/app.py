@@ -45,6 +45,14 @@ class Arrived(Message):
         return isinstance(message, Arrived)
 
 
+class Delivered(Message):
+    """Something to be done on the screens' thread."""
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        super().__init__()
+        self.action = action
+
+
 class AcceltopApp(App[None]):
     """Draws the timeline; takes frames from `feed` at most once an interval."""
 
@@ -62,15 +70,20 @@ class AcceltopApp(App[None]):
         theme: str | None = None,
         glyphs: str | None = None,
         keymap: Mapping[str, str] | None = None,
-        scene: Scene | None = None,
+        first: str | None = None,
     ) -> None:
         super().__init__()
         link = link or Recorded()
-        self.scene = scene or Scene(timeline, link, Playhead(timeline, link.recorded))
+        self.scene = Scene(timeline, link, Playhead(timeline, link.recorded))
         self.scene.glyphs = GLYPHS[glyphs or default_glyphs()]
         self._feed = feed or Feed()
         self._wanted_theme = theme or default_theme()
         self._remapped = dict(keymap or {})
+        self._first = first
+        self.starts: list[Callable[[], None]] = []
+        """Called once the screens can be told something."""
+        self.failure: AcceltopError | None = None
+        """Why a recording could not be shown."""
         self._drawn_s = -1e9
         self._due: Timer | None = None
 
@@ -91,6 +104,10 @@ class AcceltopApp(App[None]):
         self.set_interval(HEARTBEAT_S, self._heartbeat)
         if self.scene.link.recorded:
             self.set_interval(PLAY_S, self._play)
+        if self._first:
+            self.action_show(self._first)
+        for start in self.starts:
+            start()
         self._take()
 
     def on_unmount(self) -> None:
@@ -125,7 +142,24 @@ class AcceltopApp(App[None]):
         if self.scene.head.advance(PLAY_S):
             self.redraw()
 
+    def deliver(self, action: Callable[[], None]) -> None:
+        """Does something on the screens' thread; may be called from any, and never waits."""
+        self.post_message(Delivered(action))
+
+    def on_delivered(self, message: Delivered) -> None:
+        message.action()
+        self.redraw()
+
+    def adopt(self, timeline: Timeline) -> None:
+        """Shows another timeline, such as a recording that has been read."""
+        self.scene.timeline = self.scene.head.timeline = timeline
+
+    def fail(self, error: AcceltopError) -> None:
+        self.failure = error
+        self.exit()
+
     def redraw(self) -> None:
+        self.scene.link.look(*self.scene.head.window_ns())
         screen = self.screen
         if isinstance(screen, Page):
             screen.redraw()

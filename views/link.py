@@ -30,6 +30,9 @@ class Link(Protocol):
     def dropped(self) -> int:
         """Frames lost to back-pressure since the start."""
 
+    def look(self, t0_ns: int, t1_ns: int) -> None:
+        """The screens look at this range now: a recording loads it in detail."""
+
     def record(self) -> None:
         """Starts recording what is on the screen, or ends it. Raises AcceltopError when that can't be."""
 
@@ -47,6 +50,9 @@ class Recorded:
     recorded = True
     recording: Recording | None = None
     dropped = 0
+
+    def look(self, t0_ns: int, t1_ns: int) -> None:
+        pass
 
     def record(self) -> None:
         pass

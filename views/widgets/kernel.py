@@ -99,18 +99,15 @@ class KernelPane(Pane):
             return []
         peak = max(device.peak_flop_per_s.values())
         cells, rows = width - SCALE, height - 2
-        plot = _Log(cells * 2, rows * 4, peak, device.peak_bytes_per_s or 1.0)
+        plot = _Log(cells * 2, rows * 4, peak, device.peak_bytes_per_s or 1.0, own[0])
         dots = Dots(cells, rows, self.scene.glyphs)
         for x in range(dots.width):
             dots.set(x, plot.y(plot.roof(plot.intensity(x))))
         lines = [Line((Span(text, "dram"),)) for text in dots.rows()]
         at = (plot.x(own[0]) // 2, plot.y(own[1]) // 4)
         marked = [_mark(line, at[0]) if row == at[1] else line for row, line in enumerate(lines)]
-        labels = (
-            short(numbers.si(plot.top, "")),
-            short(numbers.si(plot.top / 100, "")),
-            short(numbers.si(plot.bottom, "")),
-        )
+        top, middle, bottom = (short(numbers.si(plot.top / part, "")) for part in (1, 100, 1e4))
+        labels = top, middle, bottom
         title = [Span("roofline  ", "*text"), Span(f"{numbers.three(own[0])} FLOP/byte · {clean(device.name)}", "dim")]
         return [*framed([Span(" "), *title], marked, labels, width), plot.axis()]
 
@@ -139,15 +136,15 @@ class KernelPane(Pane):
 
 
 class _Log:
-    """Logarithmic axes around the bend of the roof. Dots to values and back."""
+    """Logarithmic axes around the bend of the roof and the kernel's own place. Dots to values and back."""
 
-    def __init__(self, width: int, height: int, peak: float, bandwidth: float) -> None:
+    def __init__(self, width: int, height: int, peak: float, bandwidth: float, own: float) -> None:
         self._peak, self._bandwidth = peak, bandwidth
         bend = peak / bandwidth
-        self._left, self._right = math.log10(bend) - 3, math.log10(bend) + 1.2
+        self._left = min(math.log10(bend) - 3, math.log10(own) - 0.5)
+        self._right = max(math.log10(bend) + 1.2, math.log10(own) + 0.5)
         self._width, self._height = width, height
         self.top = 10 ** math.ceil(math.log10(peak))
-        self.bottom = self.top / 1e4
 
     def axis(self) -> Line:
         """FLOP/byte at powers of ten."""

@@ -113,7 +113,7 @@ class SlicesPane(Pane):
             f"{numbers.duration(int(lane.duration[same].sum()))}"
         )
         first = Row(back="bar").put("  ").put(fit(short_name(name), width - 4), "*text")
-        return [first.line(), Row(back="bar").put(fit(second, width), "dim").line()]
+        return [first.line(), Row(back="bar").put(second, "dim").line()]
 
     # --- hands
 
@@ -147,7 +147,8 @@ class SlicesPane(Pane):
         middle = int(lane.start[self.call] + lane.duration[self.call] // 2) if self.call is not None else (t0 + t1) // 2
         length = max(int((t1 - t0) * factor), 200)
         whole = not factor or length >= shown.end_ns - shown.start_ns
-        self.view = None if whole else (middle - length // 2, middle + length // 2)
+        first = min(max(middle - length // 2, shown.start_ns), shown.end_ns - length)
+        self.view = None if whole else (first, first + length)
         self.host.redraw()
 
     def action_window(self, steps: int) -> None:

@@ -1,0 +1,170 @@
+"""The link of a live session: sources come and go with the processes that are watched; recording on request."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from time import localtime, strftime
+from typing import TYPE_CHECKING
+
+from acceltop.profiler.clock import NS_PER_S, now_ns
+from acceltop.profiler.errors import AcceltopError
+from acceltop.profiler.model import Frame, Note
+from acceltop.profiler.session import Session, Sink, installed
+from acceltop.profiler.source import SourceContext
+from acceltop.views.feed import Feed
+from acceltop.views.link import Recording
+
+if TYPE_CHECKING:
+    from acceltop.profiler.trace.writer import TraceWriter
+
+LEAVE_S = 0.2  # what the user waits at most after q, hung driver or not
+CLOSE_TRACE_S = 5.0  # a trace is closed well, unless its disk hangs
+INSIDE = ("agent", "stacks")  # sources that look at processes alone
+
+
+class ScreenRecorder:
+    """A sink that writes while it is asked to. Files belong to the session's thread: the screen never waits for one."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._lock = threading.Lock()
+        self._wanted: tuple[Path, Sequence[Frame]] | None = None
+        self._ending = False
+        self._writer: TraceWriter | None = None
+        self._recording: Recording | None = None
+
+    @property
+    def recording(self) -> Recording | None:
+        """What is being written, or about to be."""
+        return self._recording
+
+    def start(self, path: Path, opening: Sequence[Frame]) -> None:
+        """`opening` goes first: a trace must say what its readings are of."""
+        with self._lock:
+            self._wanted = path, opening
+            self._recording = Recording(str(path), now_ns(), 0)
+
+    def stop(self) -> None:
+        with self._lock:
+            self._ending = True
+
+    def add(self, frame: Frame) -> None:
+        """On the session's thread."""
+        self._obey()
+        writer = self._writer
+        if writer is not None:
+            self._guarded(lambda: writer.write(frame))
+
+    def tick(self) -> None:
+        """On the session's thread, about once a second."""
+        self._obey()
+        writer, recording = self._writer, self._recording
+        if writer is not None and recording is not None:
+            self._guarded(writer.flush)
+            if self._recording is not None:
+                self._recording = replace(recording, size_bytes=writer.size)
+
+    def close(self) -> None:
+        """After the session has ended."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            self._guarded(writer.close)
+        self._recording = None
+
+    def _obey(self) -> None:
+        with self._lock:
+            wanted, self._wanted = self._wanted, None
+            ending, self._ending = self._ending, False
+        if ending:
+            self.close()
+        if wanted is not None:
+            self._guarded(lambda: self._open(*wanted))
+
+    def _open(self, path: Path, opening: Sequence[Frame]) -> None:
+        from acceltop.profiler.trace.writer import TraceWriter
+
+        self._writer = TraceWriter(path)
+        for frame in opening:
+            self._writer.write(frame)
+
+    def _guarded(self, action: Callable[[], object]) -> None:
+        """A trace that can't be written ends the recording with its reason, not the session."""
+        try:
+            action()
+        except AcceltopError as error:
+            self._writer = self._recording = None
+            self._feed(Note(now_ns(), "error", "recording.failed", error.cause, error.next_step, "recording"))
+
+
+class LiveLink:
+    """Runs the installed sources into the feed; other processes mean other sources."""
+
+    recorded = False
+
+    def __init__(self, context: SourceContext, feed: Feed, only: Sequence[str] = ()) -> None:
+        self._context, self._feed, self._only = context, feed, only
+        self.interval_s = context.interval_s
+        self._recorder = ScreenRecorder(feed)
+        self._opening: dict[object, Frame] = {}
+        self._dropped_before = 0
+        self._session = self._made(context)
+
+    def start(self) -> None:
+        self._session.start()
+
+    @property
+    def recording(self) -> Recording | None:
+        return self._recorder.recording
+
+    @property
+    def dropped(self) -> int:
+        return self._dropped_before + self._session.dropped + self._feed.dropped
+
+    def look(self, t0_ns: int, t1_ns: int) -> None:
+        """All that is known is in the timeline already."""
+
+    def record(self) -> None:
+        if self._recorder.recording is not None:
+            self._recorder.stop()
+            return
+        name = strftime("acceltop-%Y%m%d-%H%M%S.mcap", localtime(now_ns() / NS_PER_S))
+        self._recorder.start(Path(name).absolute(), list(self._opening.values()))
+
+    def attach(self, pids: Sequence[int]) -> None:
+        old, self._context = self._session, replace(self._context, pids=tuple(pids), stop=threading.Event())
+        self._dropped_before += old.dropped
+        # The old one may hang in a driver: nobody waits for it.
+        threading.Thread(target=_ended, args=(old,), name="acceltop-detach", daemon=True).start()
+        self._session = self._made(self._context)
+        self._session.start()
+
+    def close(self) -> None:
+        patience = CLOSE_TRACE_S if self._recorder.recording is not None else LEAVE_S
+        closing = threading.Thread(target=self._close, name="acceltop-close", daemon=True)
+        closing.start()
+        closing.join(patience)
+
+    def _close(self) -> None:
+        _ended(self._session)
+        self._recorder.close()
+
+    def _made(self, context: SourceContext) -> Session:
+        without = INSIDE if not context.pids else () if context.inject else ("agent",)
+        sinks: list[Sink] = [self._remember, self._feed, self._recorder.add]
+        return Session(installed(self._only, without), context, sinks, [self._recorder.tick])
+
+    def _remember(self, frame: Frame) -> None:
+        """What a recording that begins later must open with."""
+        kind = type(frame).__name__
+        if kind in ("Hello", "DeviceFound", "ProcessFound"):
+            key = getattr(frame, "device", None) or getattr(frame, "pid", None) or kind
+            self._opening = {**self._opening, key: frame}
+
+
+def _ended(session: Session) -> None:
+    with suppress(AcceltopError):  # of a sink: told on the screen as a Note when it happened
+        session.stop()

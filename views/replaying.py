@@ -1,0 +1,101 @@
+"""The link of a recording: its thread reads the file, the screens show what it found."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from acceltop.profiler.errors import AcceltopError
+from acceltop.profiler.history.store import History
+from acceltop.profiler.timeline import Timeline
+from acceltop.views.feed import Feed
+from acceltop.views.link import Recording
+
+if TYPE_CHECKING:
+    from acceltop.profiler.trace.reader import TraceReader
+
+Ready = Callable[[Timeline], None]
+Failed = Callable[[AcceltopError], None]
+Deliver = Callable[[Callable[[], None]], None]
+
+
+class _Courier:
+    """Stands for the timeline on the reader's thread: a timeline may be touched by its own thread alone."""
+
+    def __init__(self, timeline: Timeline, deliver: Deliver) -> None:
+        self._timeline, self._deliver = timeline, deliver
+
+    def new_detail(self) -> History:
+        return self._timeline.new_detail()
+
+    def show_detail(self, detail: History, span: tuple[int, int] | None = None) -> None:
+        self._deliver(lambda: self._timeline.show_detail(detail, span))
+
+
+class ReplayLink:
+    """Reads on one thread. A range that is asked for replaces one that still waits: only the latest counts."""
+
+    interval_s = 1.0
+    recording: Recording | None = None
+
+    def __init__(self, reader: TraceReader, feed: Feed, follow: bool = False) -> None:
+        self.recorded = not follow
+        self.progress = 0.0
+        self._reader, self._feed, self._follow = reader, feed, follow
+        self._wanted: tuple[int, int] | None = None
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+
+    @property
+    def dropped(self) -> int:
+        return self._feed.dropped
+
+    def start(self, ready: Ready, failed: Failed, deliver: Deliver) -> None:
+        """`ready` gets the timeline once the overview is read; both it and `failed` are called through `deliver`."""
+        arguments = (ready, failed, deliver)
+        threading.Thread(target=self._run, args=arguments, name="acceltop-replay", daemon=True).start()
+
+    def look(self, t0_ns: int, t1_ns: int) -> None:
+        with self._changed:
+            self._wanted = t0_ns, t1_ns
+            self._changed.notify()
+
+    def record(self) -> None:
+        raise AcceltopError("this is a recording already", "`acceltop convert` makes another of it")
+
+    def attach(self, pids: Sequence[int]) -> None:
+        raise AcceltopError("a recording has no process to attach to", "`acceltop attach PID` watches a live one")
+
+    def close(self) -> None:
+        self._stop.set()
+        with self._changed:
+            self._changed.notify()
+
+    def _run(self, ready: Ready, failed: Failed, deliver: Deliver) -> None:
+        from acceltop.profiler.trace.replay import Replay
+
+        try:
+            replay = Replay(self._reader, self._told)
+            timeline = replay.timeline
+            deliver(lambda: ready(timeline))
+            if self._follow:
+                for frame in self._reader.follow(self._stop, replay.t1_ns + 1):
+                    self._feed(frame)
+            replay.timeline = cast(Timeline, _Courier(timeline, deliver))
+            while (wanted := self._next()) is not None:
+                replay.show(*wanted)
+        except AcceltopError as error:
+            problem = error
+            deliver(lambda: failed(problem))
+
+    def _told(self, progress: float) -> None:
+        self.progress = progress
+
+    def _next(self) -> tuple[int, int] | None:
+        """The range that is wanted now; None when the screen is gone."""
+        with self._changed:
+            while self._wanted is None and not self._stop.is_set():
+                self._changed.wait()
+            wanted, self._wanted = self._wanted, None
+            return None if self._stop.is_set() else wanted

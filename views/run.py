@@ -1,0 +1,93 @@
+"""What the command line calls: the screens over a live session, and over a recording.
+
+Imports little, so that the sources are on their way to the first reading while Textual is still being loaded.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from acceltop.profiler.errors import UsageError
+
+if TYPE_CHECKING:
+    from acceltop.profiler.source import SourceContext
+    from acceltop.views.app import AcceltopApp
+    from acceltop.views.feed import Feed
+    from acceltop.views.link import Link
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How the screens look; None: what the terminal suggests."""
+
+    theme: str | None = None  # dark | light | high-contrast | no-color
+    glyphs: str | None = None  # braille | block | ascii
+
+
+def watch(context: SourceContext, only: Sequence[str] = (), looks: Looks | None = None) -> None:
+    """The live screens until the user quits; without a process to watch, the picker. Raises AcceltopError."""
+    from acceltop.views.feed import Feed
+    from acceltop.views.live import LiveLink
+
+    looks = checked(looks)
+    feed = Feed()
+    link = LiveLink(context, feed, only)
+    link.start()
+    try:
+        _run(_app(link, feed, looks, first=None if context.pids else "processes"))
+    finally:
+        link.close()
+
+
+def replay(path: str, follow: bool = False, looks: Looks | None = None) -> None:
+    """The screens over a trace until the user quits. Raises TraceError when it can't be read at all."""
+    from acceltop.profiler.trace.reader import TraceReader
+    from acceltop.views.feed import Feed
+    from acceltop.views.replaying import ReplayLink
+
+    looks = checked(looks)
+    feed = Feed()
+    link = ReplayLink(TraceReader(path), feed, follow)
+    app = _app(link, feed, looks)
+    app.starts.append(lambda: link.start(app.adopt, app.fail, app.deliver))
+    try:
+        _run(app)
+    finally:
+        link.close()
+    if app.failure is not None:
+        raise app.failure
+
+
+def checked(looks: Looks | None) -> Looks:
+    """Raises UsageError for a theme or glyphs that there aren't."""
+    from acceltop.views.draw.glyphs import GLYPHS
+    from acceltop.views.theme import PALETTES
+
+    looks = looks or Looks()
+    for name, known in ((looks.theme, PALETTES), (looks.glyphs, GLYPHS)):
+        if name is not None and name not in known:
+            raise UsageError(f"there is no {name!r}", f"there are {', '.join(known)}")
+    return looks
+
+
+def _app(link: Link, feed: Feed, looks: Looks, first: str | None = None) -> AcceltopApp:
+    # Thousands of objects that all stay: collecting them while they are made costs a tenth of the first frame.
+    gc.disable()
+    try:
+        from acceltop.profiler.timeline import Timeline
+        from acceltop.views.app import AcceltopApp
+        from acceltop.views.keys import config_path, load_keymap
+
+        keymap = load_keymap(config_path())
+        return AcceltopApp(Timeline(), link, feed, looks.theme, looks.glyphs, keymap, first=first)
+    finally:
+        gc.enable()
+
+
+def _run(app: AcceltopApp) -> None:
+    app.run()
+    if app.return_code:
+        raise UsageError("the screens ended with an error", "run again with --log-file, and please report it")
