@@ -11,7 +11,18 @@ from tests.profiler.strategies import frames
 
 from acceltop.profiler.analysis.summary import Summary
 from acceltop.profiler.cli.report_text import render
-from acceltop.profiler.model import DeviceFound, Frame, Hello, KernelRow, KernelWindow, Note, ProcessFound, Sample
+from acceltop.profiler.model import (
+    DeviceFound,
+    Frame,
+    Hello,
+    KernelRow,
+    KernelWindow,
+    Note,
+    ProcessFound,
+    ProcessGone,
+    Sample,
+    Steps,
+)
 from acceltop.profiler.numbers import cells
 
 WIDTHS = (80, 100, 120, 160)
@@ -73,7 +84,7 @@ def test_the_rank_that_holds_the_others_back(gpu: str) -> None:
 
 
 def test_roofline_columns_where_peaks_are_known(gpu: str, cpu: str) -> None:
-    assert line(gpu, "nvjet").endswith("33.9 % 77.6 % compute model.layers.0.mlp.up")
+    assert line(gpu, "nvjet").endswith("33.9 % 77.6 % compute mlp.up")
     assert "compute: of peak" in gpu
     assert "compute" not in cpu
 
@@ -86,6 +97,30 @@ def test_the_measurement_is_judged(cpu: str) -> None:
 
 def test_how_the_process_ended(cpu: str) -> None:
     assert line(cpu, " 4711 ", "exit").endswith("18.0 ms 0.4 % ▼ exit code 3")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(-9, "▼ SIGKILL"), (-99, "▼ signal 99"), (0, "exit code 0"), (None, "gone")]
+)
+def test_every_end_has_its_word(code: int | None, said: str) -> None:
+    summary = summed(cpu_run())
+    summary.add(ProcessGone(T0 + 15 * S, 4711, code, "gone"))
+    assert line(render(summary.document(), 100), " 4711 ", "18.0 ms").endswith(said)
+
+
+def test_a_run_too_long_for_exact_quantiles_says_so() -> None:
+    summary = Summary()
+    summary.add(Steps(T0, 1, 0, (1_000_000,) * 25_000))
+    assert "25 000 steps · quantiles within 0.5 %" in render(summary.document())
+
+
+def test_how_little_was_looked_at_and_that_it_was_sampled() -> None:
+    summary = Summary()
+    row = KernelRow("jit_fn", "op", 10, S, 1, S, library="/tmp/torchinductor_ann/ab/c.so")
+    summary.add(KernelWindow(T0, T0 + S, 1, "perf", (row,), S, sampled=True))
+    text = render(summary.document())
+    assert line(text, "─ kernels").endswith("sampled on the CPU · 100 % of 1.00 s looked at, in 1 window ─")
+    assert "Inductor" in line(text, "jit_fn")
 
 
 def test_notes_come_with_their_next_step(cpu: str, gpu: str) -> None:
