@@ -1,26 +1,26 @@
-"""NVIDIA GPUs through NVML. Each GPU is read on a thread of its own: one that hangs is late alone."""
+"""NVIDIA GPUs through NVML. One that hangs is late alone: the others are read on another thread."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from acceltop.collectors.nvml_crew import Crew
 from acceltop.collectors.nvml_gpu import Gpu, Place, runtime_status
-from acceltop.collectors.nvml_lane import Lane
 from acceltop.collectors.nvml_processes import PidMap
 from acceltop.collectors.nvml_unit import NAME
 from acceltop.collectors.processes import Roster
-from acceltop.profiler.clock import NS_PER_S, monotonic, now_ns
+from acceltop.profiler.clock import NS_PER_S, now_ns
 from acceltop.profiler.errors import Unavailable
 from acceltop.profiler.model import Frame, Note, Sample
 from acceltop.profiler.source import SourceContext
 
-_DEADLINE_S = 1.0  # for one GPU; a poll is hardly longer, however many hang, since they hang side by side
-_QUICK_S = 0.02
+_DEADLINE_S = 1.0  # for all GPUs together: those that hang do so side by side
 _DCGM = {"nv-hostengine", "dcgm-exporter"}
 _NO_DRIVER = {  # code of nvmlInit: cause, next step
     4: ("the NVIDIA driver denies access", "join the group that owns /dev/nvidiactl, or run as root"),
@@ -41,6 +41,7 @@ class Source:
 
     def __init__(self) -> None:
         self._nvml: Any = None
+        self._crew: Crew[list[Frame]] = Crew(NAME)
         self._watched: list[_Watched] = []
         self._place = Place(Path("/sys"), PidMap(Path("/proc"), None))
         self._deadline_s = _DEADLINE_S
@@ -72,13 +73,14 @@ class Source:
 
     def close(self) -> None:
         """Never waits for a GPU that hangs."""
-        for watched in self._watched:
-            watched.lane.close()
-        idle = [watched for watched in self._watched if not watched.lane.busy]
+        self._crew.close()
+        idle = [watched for watched in self._watched if not watched.busy]
         for watched in idle:
             watched.gpu.close()
         if self._running and len(idle) == len(self._watched):  # else it would wait for the hung call
-            _within(self._shutdown, self._deadline_s)
+            closer: Crew[None] = Crew("nvml-close")
+            closer.settle(closer.ask([self._shutdown]), self._deadline_s)
+            closer.close()
         self._running, self._watched = False, []
 
     def _start(self) -> list[Frame]:
@@ -98,40 +100,43 @@ class Source:
             self._nvml.nvmlShutdown()
 
     def _read(self) -> list[Frame]:
-        end = monotonic() + self._deadline_s
-        for watched in self._watched:
-            watched.ask()
-            watched.give_way()
-        frames = [frame for watched in self._watched for frame in watched.frames(end)]
+        frames = [frame for watched in self._watched for frame in watched.frames()]  # of late ones that came meanwhile
+        free = [watched for watched in self._watched if not watched.busy]
+        asked = self._crew.ask([watched.gpu.read for watched in free])
+        for watched, future in zip(free, asked, strict=True):
+            watched.asked(future)
+        self._crew.settle(asked, self._deadline_s)
+        frames += [frame for watched in self._watched for frame in watched.frames()]
         users = {frame.pid for frame in frames if isinstance(frame, Sample) and frame.pid is not None}
         return [*self._roster.meet(users - self._watched_elsewhere), *frames, *self._roster.ended()]
 
 
 class _Watched:
-    """A GPU, its thread, and whether it is late."""
+    """A GPU, the reading that is out, and whether it is late."""
 
     def __init__(self, gpu: Gpu) -> None:
         self.gpu = gpu
-        self.lane = Lane(f"nvml-{gpu.index}", gpu.read)
+        self._reading: Future[list[Frame]] | None = None
         self._asked_ns = 0
         self._late = False
 
-    def ask(self) -> None:
-        """Never a second call while one is out."""
-        if self.lane.ask():
-            self._asked_ns = now_ns()
+    @property
+    def busy(self) -> bool:
+        """A reading is out: never a second one beside it."""
+        return self._reading is not None and not self._reading.done()
 
-    def give_way(self) -> None:
-        """One after another as long as they are quick: at once they would only fight for the interpreter's lock."""
-        if not self._late:
-            self.lane.settle(_QUICK_S)
+    def asked(self, reading: Future[list[Frame]]) -> None:
+        """A new reading is out."""
+        self._reading, self._asked_ns = reading, now_ns()
 
-    def frames(self, end: float) -> list[Frame]:
-        """The reading, or a Note when it is late; one that was late before is not waited for again."""
-        frames = self.lane.take(0.0 if self._late else end - monotonic())
-        if frames is None:
+    def frames(self) -> list[Frame]:
+        """The reading if it is there, else a Note when it became late."""
+        if self._reading is None:
+            return []
+        if not self._reading.done():
             return [] if self._late else [self._turn_late()]
-        return [*self._back(), *frames]
+        reading, self._reading = self._reading, None
+        return [*self._back(), *reading.result()]
 
     def _turn_late(self) -> Note:
         self._late = True
@@ -191,11 +196,3 @@ def _text(file: Path) -> str:
 
 def _note(code: str, text: str) -> Note:
     return Note(now_ns(), "info", code, text, source=NAME)
-
-
-def _within(call: Callable[[], None], timeout_s: float) -> None:
-    """Gives the driver `timeout_s` to come back; then it is left alone."""
-    lane: Lane[None] = Lane("nvml-close", call)
-    lane.ask()
-    lane.take(timeout_s)
-    lane.close()
