@@ -27,7 +27,7 @@ class Unit:
         self._processes = Processes(calls, pids)
         self._nvlink_limit = nvml_describe.nvlink_limit(calls) if self._whole else None
         self._shared_memory = False
-        self._foreign: set[int] = set()
+        self._strangers = False
         self._peak: float | None = None
 
     def found(self, index: int, extra: dict[str, str]) -> DeviceFound:
@@ -58,11 +58,11 @@ class Unit:
 
     def _values(self) -> dict[str, float]:
         values = self._memory() | (self._of_the_whole() if self._whole else {}) | self._gpm.values()
-        share = values.get("hw.gpu.dram.active")
-        if share is not None:
+        if self._gpm.supported:
             values.pop("hw.gpu.dram.busy_hint", None)  # the true number makes the hint needless
-            if self._peak:
-                values["hw.gpu.dram.bandwidth"] = share * self._peak
+        share = values.get("hw.gpu.dram.active")
+        if share is not None and self._peak:
+            values["hw.gpu.dram.bandwidth"] = share * self._peak
         return values
 
     def _of_the_whole(self) -> dict[str, float]:
@@ -88,10 +88,9 @@ class Unit:
             values = {"process.gpu.memory.usage": usage.memory, "process.gpu.sm.utilization": usage.sm}
             known = {name: float(value) for name, value in values.items() if value is not None}
             frames.append(Sample(now_ns(), NAME, known, self.device, usage.pid))
-        strangers = [pid for pid in listing.foreign if pid not in self._foreign]
-        if strangers:
-            self._foreign = set(listing.foreign)
-            frames.append(self._foreign_note(strangers))
+        if listing.foreign and not self._strangers:  # said again only when they had all gone
+            frames.append(self._foreign_note(listing.foreign))
+        self._strangers = bool(listing.foreign)
         return frames
 
     def _foreign_note(self, pids: list[int]) -> Note:

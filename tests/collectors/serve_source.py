@@ -1,6 +1,6 @@
 """Runs one source in a process of its own, a step a line: "poll" or "close" in, its Frames and an empty line out.
 
-    python serve_source.py acceltop.collectors.nvml '{"pids": [1], "options": {"nvml.deadline_s": "0.2"}}'
+python serve_source.py acceltop.collectors.nvml '{"pids": [1], "options": {"nvml.deadline_s": "0.2"}}'
 """
 
 from __future__ import annotations
