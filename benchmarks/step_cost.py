@@ -1,0 +1,209 @@
+"""How much slower is a job while something watches it? Segments with and without, in turns, within one run of the job.
+
+python -m benchmarks.step_cost [--rounds 4] [--segment 10] [--jobs cnn,transformer,data_bound] [--weights 600]
+
+The job writes down when each of its steps ended. A watched segment is compared with the two unwatched ones around it.
+`nothing` watches nothing: what it shows is the noise of the machine. The CPU time of the whole process by step suffers
+less from what else runs there; it counts what the agent works, but not where a job only waits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from benchmarks.job import JOBS, Failed, Job, Steps
+from benchmarks.table import markdown, spread
+from benchmarks.watch import Watch
+
+from acceltop.profiler.numbers import duration
+
+PYSPY = str(Path(sys.executable).with_name("py-spy"))
+
+
+@contextmanager
+def nothing(_job: Job) -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def acceltop(job: Job) -> Iterator[None]:
+    """At its defaults, from its first word of the attached process on."""
+    with Watch(job.pid) as watch:
+        watch.wait_for("Steps")
+        yield
+        watch.wait_for("KernelWindow", timeout_s=10.0)
+
+
+@contextmanager
+def torch_profiler(job: Job) -> Iterator[None]:
+    """On in every step, its results thrown away unread: the least that it can cost."""
+    job.profile(True)
+    yield
+    job.profile(False)
+
+
+@contextmanager
+def py_spy(job: Job) -> Iterator[None]:
+    """`py-spy record` at its defaults, which stop the process for each sample."""
+    with tempfile.NamedTemporaryFile() as out:
+        command = [PYSPY, "record", "--rate", "100", "--format", "raw", "--output", out.name, "--pid", str(job.pid)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            assert process.stdout is not None
+            if "Sampling" not in (said := process.stdout.readline()):
+                process.kill()
+                raise Failed(f"py-spy: {said.strip()}")
+            yield
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+
+
+WATCHERS: dict[str, Callable[[Job], AbstractContextManager[None]]] = {
+    "nothing": nothing,
+    "acceltop": acceltop,
+    "torch.profiler always on": torch_profiler,
+    "py-spy 100 Hz": py_spy,
+}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """`cpu` is the CPU time of the process by wall time."""
+
+    steps: Steps
+    cpu: float
+
+    @property
+    def cpu_by_step(self) -> float:
+        return self.cpu * self.steps.mean
+
+
+@dataclass
+class Found:
+    """Of one watcher and job: a ratio for each pair, and the longest steps in s."""
+
+    mean: list[float] = field(default_factory=list)
+    typical: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    worst: float = 0.0
+    worst_alone: float = 0.0
+
+    def add(self, before: Segment, watched: Segment, after: Segment, worst: float) -> None:
+        self.mean.append(watched.steps.mean / ((before.steps.mean + after.steps.mean) / 2))
+        alone = [*before.steps.durations, *after.steps.durations]
+        self.typical.append(median(watched.steps.durations) / median(alone))
+        self.cpu.append(watched.cpu_by_step / ((before.cpu_by_step + after.cpu_by_step) / 2))
+        self.worst = max(self.worst, worst)
+        self.worst_alone = max([self.worst_alone, *alone])
+
+    def row(self, job: str, watcher: str) -> list[str]:
+        longest = duration(self.worst_alone * 1e9), duration(self.worst * 1e9)
+        return [job, watcher, spread(self.mean), spread(self.typical), spread(self.cpu), *longest]
+
+
+HEAD = (
+    "job",
+    "watched by",
+    "step time ÷ without (mean of steps)",
+    "(median of steps)",
+    "CPU time a step ÷ without",
+    "worst step without",
+    "worst with",
+)
+
+
+def measure(name: str, watchers: Sequence[str], rounds: int, segment_s: float) -> dict[str, Found]:
+    """All watchers in turns on one run of the job."""
+    found = {watcher: Found() for watcher in watchers}
+    with Job(f"benchmarks.targets.{name}") as job:
+        before = _alone(job, segment_s)
+        for _ in range(rounds):
+            for watcher in watchers:
+                watched, worst = _watched(job, watcher, segment_s)
+                after = _alone(job, segment_s)
+                found[watcher].add(before, watched, after, worst)
+                before = after
+        job.end()
+    return found
+
+
+def _alone(job: Job, segment_s: float) -> Segment:
+    begin, end, cpu = _pass(job, segment_s)
+    _let_it_write()
+    return Segment(job.steps(begin, end), cpu)
+
+
+def _watched(job: Job, watcher: str, segment_s: float) -> tuple[Segment, float]:
+    """The segment, and the longest step in it or in coming and going."""
+    arrived = time.time_ns()
+    with WATCHERS[watcher](job):
+        begin, end, cpu = _pass(job, segment_s)
+    left = time.time_ns()
+    _let_it_write()
+    return Segment(job.steps(begin, end), cpu), max(job.steps(arrived, left).durations)
+
+
+def _pass(job: Job, segment_s: float) -> tuple[int, int, float]:
+    """Waits; begin and end in ns, and the CPU time of the job in between by wall time."""
+    begin, cpu = time.time_ns(), job.cpu_ns()
+    time.sleep(segment_s)
+    cpu, end = job.cpu_ns() - cpu, time.time_ns()
+    return begin, end, cpu / (end - begin)
+
+
+def _let_it_write() -> None:
+    """The job writes down its steps several times a second."""
+    time.sleep(0.5)
+
+
+def same_weights(name: str, steps: int) -> bool:
+    """Whether `steps` steps end with the same weights, bit by bit, with acceltop beside them and without."""
+    return _weights(name, steps, watched=False) == _weights(name, steps, watched=True)
+
+
+def _weights(name: str, steps: int, watched: bool) -> str:
+    with Job(f"benchmarks.targets.{name}", "--steps", str(steps), warm_steps=5) as job:
+        if not watched:
+            return job.end(ask=False)[1]
+        with Watch(job.pid) as watch:
+            watch.wait_for("KernelWindow")
+            return job.end(ask=False)[1]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", default=",".join(JOBS), help="%(default)s")
+    parser.add_argument("--watchers", default=",".join(WATCHERS), help="%(default)s")
+    parser.add_argument("--rounds", type=int, default=4, help="pairs of each watcher and job (%(default)s)")
+    parser.add_argument("--segment", type=float, default=10.0, help="seconds (%(default)s)")
+    parser.add_argument("--weights", type=int, default=600, help="steps until the weights are compared; 0: don't")
+    args = parser.parse_args(argv)
+    rows, weights = [], []
+    try:
+        for name in args.jobs.split(","):
+            found = measure(name, args.watchers.split(","), args.rounds, args.segment)
+            rows += [of.row(name, watcher) for watcher, of in found.items()]
+            if args.weights:
+                same = same_weights(name, args.weights)
+                weights.append(f"{name}: sha256 of the weights after {args.weights} steps, with acceltop and without: "
+                               f"{'identical' if same else 'DIFFERENT'}")  # fmt: skip
+    except Failed as error:
+        print(f"step_cost: {error}", file=sys.stderr)
+        return 1
+    finally:
+        print(markdown(HEAD, rows))
+    print("\n" + "\n".join(weights))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
