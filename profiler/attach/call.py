@@ -52,6 +52,7 @@ class Caller:
         slot.check_same(plan)
         self._code, self._data = slot.free(plan, memory, waiting)
         self._place()
+        self._rehearse()
 
     def queue(self, end: float, give_up: Callable[[], bool]) -> Queued:
         """Try until it is queued or monotonic() reaches `end`. Raises TargetError."""
@@ -81,6 +82,17 @@ class Caller:
         thread.go_on()
         pause_ns = monotonic_ns() - begin
         return pause_ns, self._finish(resume, extended)
+
+    def _rehearse(self) -> None:
+        """Go once through what follows a stop, so that no page of our own program is missing when it counts."""
+        registers = Registers(rax=-_RESTART[0] & _MASK, orig_rax=_FUTEX, rsp=self._data)
+        # Reading only: it may stand at a signal just now, and then setting would set.
+        for look in (self._thread.registers, self._thread.extended):
+            with suppress(OSError):  # ESRCH: it runs
+                look()
+        resume = self._after_system_call(registers)
+        os.pwrite(self._memory, resume.rip.to_bytes(8, "little"), self._code + stub.RESUME_AT)
+        _at(resume, self._code)
 
     def _finish(self, resume: Registers, extended: bytes) -> int:
         """The result of the call, or what stands for it after undoing a call that did not come to its end."""

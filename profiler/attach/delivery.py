@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from contextlib import suppress
 
 from acceltop.profiler.errors import TargetError
@@ -13,7 +12,8 @@ _BASES = ("/tmp", "/dev/shm", "/var/tmp")
 _FILE, _START = "agent.py", "start.py"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-# Runs in the target: leaves no name behind, says nothing, and hands a Ctrl-C that hits it on to the job. A child that
+# Runs in the target: leaves no name behind, says nothing, and hands a Ctrl-C that hits it on to the job (from another
+# thread, later: it would strike in here again). A child that
 # was forked while the line waited has inherited it, hence the test of the PID.
 _LINE = r"""__import__("builtins").exec("try:
  import os
@@ -22,7 +22,7 @@ _LINE = r"""__import__("builtins").exec("try:
   for n in os.listdir(p):os.unlink(p+'/'+n)
   os.rmdir(p);exec(s,{{}})
 except KeyboardInterrupt:
- import _thread;_thread.interrupt_main()
+ import threading as t,_thread as i;t.Timer(.01,i.interrupt_main).start()
 except BaseException:pass
 ",{{}})""".replace("\n", r"\n")
 _PATH = re.compile(rb"p='(/[\w/-]+)'")
@@ -42,7 +42,7 @@ class Drop:
             with suppress(OSError):
                 descriptor = os.open(f"/proc/{pid}/root{base}", _DIRECTORY)
                 if os.access(".", os.W_OK, dir_fd=descriptor):
-                    return cls(base, f"acceltop-{secrets.token_hex(6)}", descriptor)
+                    return cls(base, f"acceltop-{os.urandom(6).hex()}", descriptor)
                 os.close(descriptor)
         raise TargetError(
             f"process {pid} has no directory to leave a file in ({', '.join(_BASES)})", "make one of them writable"

@@ -68,6 +68,7 @@ def _gdb(request: Request, drop: Drop) -> Reply:
     from acceltop.profiler.attach import gdb
 
     assert request.plan is not None
+    _unblock()
     gdb.queue(request.plan, drop.line(request.nspid), request.timeout_s)
     return Reply(True, attempts=1)
 
@@ -75,6 +76,7 @@ def _gdb(request: Request, drop: Drop) -> Reply:
 def _remote_exec(request: Request, drop: Drop) -> Reply:
     from acceltop.profiler.attach import remote_exec
 
+    _unblock()
     remote_exec.queue(request, drop.start)
     return Reply(True, attempts=1)
 
@@ -87,6 +89,11 @@ def _die_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:  # it died before we asked
         os._exit(1)
+
+
+def _unblock() -> None:
+    """For programs that we start: they inherit the mask, and gdb waits for SIGCHLD."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _told_to_end() -> bool:

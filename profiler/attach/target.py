@@ -76,7 +76,7 @@ def inspect(pid: int) -> Target:
         state=stat.state,
         tracer_pid=int(status.get("TracerPid", 0)),
         threads=stat.threads,
-        container=_container(proc.read_or_empty(pid, "cgroup").decode(errors="replace")),
+        container=container_of(proc.read_or_empty(pid, "cgroup").decode(errors="replace")),
         nspid=int(status.get("NSpid", str(pid)).split()[-1]),
         python=_version(interpreter, files),
         interpreter=_clean_or_none(interpreter),
@@ -181,7 +181,8 @@ def _looks_like_python(target: Target) -> bool:
     return target.interpreter is not None or bool(target.argv and _INTERPRETER.search("/" + target.argv[0]))
 
 
-def _container(cgroups: str) -> str | None:
+def container_of(cgroups: str) -> str | None:
+    """The short id in the text of /proc/PID/cgroup, if it names a container."""
     match = _CONTAINER.search(cgroups)
     return match["id"][:12] if match else None
 
