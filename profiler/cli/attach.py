@@ -1,14 +1,14 @@
-"""Watch a job that is already running: attach to it from outside, unmodified, and say where its time goes.
+"""Watch a job that is already running: attach to it from outside, unmodified, and see where its time goes.
 
-The report is printed after --duration (15 s), on Ctrl-C, or when the job ends. Nothing of acceltop stays in the job.
+On a terminal the screens open. With --text, with --duration or without a terminal a report is printed after --duration
+(15 s), on Ctrl-C, or when the job ends. Nothing of acceltop stays in the job.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 
-from acceltop.profiler.cli import options, output, targets
+from acceltop.profiler.cli import options, output, screen, targets
 from acceltop.profiler.cli.live import End, how_it_ended, watch
 from acceltop.profiler.errors import Exit
 
@@ -19,15 +19,17 @@ def configure(parser: options.Parser) -> None:
     options.add_target(parser)
     options.add_sampling(parser)
     form = parser.add_mutually_exclusive_group()
-    form.add_argument(
-        "--text", action="store_true", help="a report as plain text (so far this is what a terminal gets)"
-    )
+    form.add_argument("--text", action="store_true", help="a report as plain text")
     form.add_argument("--json", action="store_true", help="everything as it is measured, as JSON Lines, until the end")
+    screen.add_looks(parser)
     options.add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     pids = targets.need(args)
+    if screen.wanted(args):
+        screen.watch(args, pids)
+        return Exit.DONE
     if args.json:
         end = watch(
             options.context(args, pids),
@@ -45,8 +47,6 @@ def run(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace, pids: tuple[int, ...]) -> End:
     from acceltop.profiler.analysis.summary import Summary
 
-    if sys.stdout.isatty() and not args.text:
-        output.say("the screens are not there yet: this is the text report")
     seconds = args.duration or TEXT_S
     output.say(f"watching {_named(pids)} for {seconds:g} s; Ctrl-C ends it sooner")
     summary = Summary()

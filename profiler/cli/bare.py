@@ -1,17 +1,17 @@
 """A terminal profiler for machine-learning accelerators: attach to a running job, live, and see its kernels.
 
-Without a verb: one reading of every device and process (the live screens are yet to come).
+Without a verb the screens open on all devices and the processes that can be watched; without a terminal: `snapshot`.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from acceltop.profiler import __version__
-from acceltop.profiler.cli import VERBS, options, verb_module
+from acceltop.profiler.cli import VERBS, options, screen, verb_module
+from acceltop.profiler.errors import Exit
 
 
 class _Help(argparse.Action):
@@ -34,15 +34,17 @@ class _Help(argparse.Action):
 def configure(parser: options.Parser) -> None:
     parser.add_argument("-h", "--help", action=_Help, nargs=0, help="this text")
     parser.add_argument("--version", action="version", version=f"acceltop {__version__}")
-    options.add_only(parser)
+    options.add_sampling(parser)
+    options.add_attaching(parser)
+    screen.add_looks(parser)
     options.add_common(parser)
     parser.set_defaults(json=False)
 
 
 def run(args: argparse.Namespace) -> int:
+    if screen.wanted(args):
+        screen.watch(args)
+        return Exit.DONE
     from acceltop.profiler.cli import snapshot
-    from acceltop.profiler.cli.output import say
 
-    if sys.stdout.isatty():
-        say("the screens are not there yet: this is `acceltop snapshot`")
     return snapshot.run(args)

@@ -1,6 +1,7 @@
 """See acceltop at work: a small training job is started, and attached to from outside as any other would be.
 
-After --duration (15 s) its report is printed; the trace stays in this folder as demo.mcap.
+On a terminal the screens open on it. Without one, or with --duration or --text, its report is printed after that time
+(15 s); the trace stays in this folder as demo.mcap.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from importlib.resources import as_file, files
 from importlib.util import find_spec
 from pathlib import Path
 
-from acceltop.profiler.cli import options, output
+from acceltop.profiler.cli import options, output, screen
 from acceltop.profiler.cli.live import watch
 from acceltop.profiler.cli.recorder import recording
 from acceltop.profiler.errors import AcceltopError, Exit
@@ -27,15 +28,25 @@ JOB_S = 600  # the job ends by itself, should we be killed
 
 def configure(parser: options.Parser) -> None:
     parser.add_argument("-o", "--output", default="demo.mcap", metavar="FILE.mcap", help="the trace (%(default)s)")
+    parser.add_argument("--text", action="store_true", help="the report, on a terminal too")
     options.add_attaching(parser)
     options.add_sampling(parser)
+    screen.add_looks(parser)
     options.add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    _check_torch()
+    if not screen.wanted(args):
+        return _report(args)
+    with _training() as job:
+        screen.watch(args, (job.pid,))
+    return Exit.DONE
+
+
+def _report(args: argparse.Namespace) -> int:
     from acceltop.profiler.analysis.summary import Summary
 
-    _check_torch()
     _make_room(args.output)
     summary = Summary()
     seconds = args.duration or WATCHED_S

@@ -1,18 +1,21 @@
-"""Go through a trace again. The screens for that are yet to come: so far this prints its report."""
+"""Go through a trace again, on the screens that the live job would have had; without a terminal this is `report`."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 
-from acceltop.profiler.cli import options, output, report
+from acceltop.profiler.cli import options, report, screen
+from acceltop.profiler.errors import Exit
 
 
 def configure(parser: options.Parser) -> None:
     report.configure(parser)
+    parser.add_argument("--follow", action="store_true", help="go on with what is being written to it")
+    screen.add_looks(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    if sys.stdout.isatty():
-        output.say("the screens are not there yet: this is `acceltop report`")
+    if screen.wanted(args):
+        screen.replay(args)
+        return Exit.DONE
     return report.run(args)

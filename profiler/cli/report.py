@@ -28,9 +28,8 @@ def run(args: argparse.Namespace) -> int:
 
 def of_trace(path: str) -> dict[str, Any]:
     """The report of a whole trace. Raises TraceError when it can't be read at all."""
-    from acceltop.profiler.trace.reader import TraceReader
-
     from acceltop.profiler.analysis.summary import Summary
+    from acceltop.profiler.trace.reader import TraceReader
 
     summary = Summary()
     with TraceReader(path) as reader:
