@@ -77,7 +77,7 @@ class AcceltopApp(App[None]):
         self.scene = Scene(timeline, link, Playhead(timeline, link.recorded))
         self.scene.glyphs = GLYPHS[glyphs or default_glyphs()]
         self._feed = feed or Feed()
-        self._wanted_theme = theme or default_theme()
+        self.scene.palette = PALETTES[theme or default_theme()]
         self._remapped = dict(keymap or {})
         self._first = first
         self.starts: list[Callable[[], None]] = []
@@ -95,7 +95,7 @@ class AcceltopApp(App[None]):
     def on_mount(self) -> None:
         for palette in PALETTES.values():
             self.register_theme(_textual_theme(palette))
-        self.use_theme(self._wanted_theme)
+        self.use_theme(self.scene.palette.name)
         if self._remapped:
             self.set_keymap(self._remapped)
         for name, factory in _modes().items():
@@ -116,8 +116,7 @@ class AcceltopApp(App[None]):
     def use_theme(self, name: str) -> None:
         self.scene.palette = PALETTES[name]
         self.theme = f"acceltop-{name}"
-        if isinstance(self.screen, Page):
-            self.screen.restyle()
+        self.redraw()
 
     # --- data
 
@@ -287,6 +286,7 @@ class AcceltopApp(App[None]):
 
 
 _SCREENS = {
+    "overview": "OverviewPage",
     "kernels": "KernelsPage",
     "steps": "StepsPage",
     "devices": "DevicesPage",

@@ -31,7 +31,13 @@ class KernelFact:
         if kernel.module:
             parts = kernel.module.split(".")
             return ".".join(parts[-2:]) if len(parts) > 3 else parts[-1]
-        return (kernel.location or kernel.op or "").removeprefix("aten::")
+        return short_line(kernel.location) if kernel.location else (kernel.op or "").removeprefix("aten::")
+
+
+def short_line(location: str) -> str:
+    """`/home/ann/job/train.py:64 train` → `train.py:64 train`."""
+    path, space, function = location.partition(" ")
+    return path.rpartition("/")[2] + space + function
 
 
 @dataclass(frozen=True)

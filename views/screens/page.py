@@ -86,22 +86,17 @@ class Page(Screen[None]):
             if canvas.display:
                 canvas.redraw()
 
-    def restyle(self) -> None:
-        for canvas in self.canvases():
-            canvas.restyle(self.host.scene.palette)
-
     def on_resize(self) -> None:
         self.redraw()
 
     def on_screen_resume(self) -> None:
-        self.restyle()
         self.redraw()
 
     def _settle(self) -> None:
         width, height = self.app.size
         fits = width >= LEAST[0] and height >= LEAST[1]
-        for widget in self.children:
-            if not isinstance(widget, FilterInput):
+        for widget in self.children:  # Textual has widgets of its own among them
+            if isinstance(widget, (Canvas, Vertical)):
                 _show(widget, isinstance(widget, TooSmall) != fits)
         if fits:
             for id, lines in self.share_out(width, height - FRAME_LINES).items():

@@ -11,9 +11,11 @@ from acceltop.views.screens.page import FilterInput, Page
 from acceltop.views.widgets.devices import DevicesPane
 from acceltop.views.widgets.processes import ProcessesPane
 
+KEPT = ("q", "question_mark", "slash", "space")  # what a filter can't begin with
+
 
 class ProcessesPage(Page):
-    """Typing filters: a printable key that is bound to nothing here goes to the filter."""
+    """Typing filters; a few keys keep their meaning."""
 
     AUTO_FOCUS = "ProcessesPane"
 
@@ -27,8 +29,9 @@ class ProcessesPage(Page):
         return {"devices": rows, "processes": height - rows}
 
     def on_key(self, event: events.Key) -> None:
-        if isinstance(self.focused, FilterInput) or not event.is_printable or event.key in self.active_bindings:
+        if isinstance(self.focused, FilterInput) or not event.is_printable or event.key in KEPT:
             return
         event.stop()
+        event.prevent_default()
         self.begin_filter()
         self.query_one(FilterInput).insert_text_at_cursor(event.character or "")

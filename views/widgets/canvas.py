@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from acceltop.views.draw.line import BLANK, Line, changed
-from acceltop.views.theme import PALETTES, Palette
+from acceltop.views.theme import Palette
 
 
 class Canvas(Widget):
@@ -28,10 +28,14 @@ class Canvas(Widget):
         super().__init__(id=id)
         self._lines: list[Line] = []
         self._strips: list[Strip] = []
-        self._palette: Palette = PALETTES["dark"]
+        self._palette: Palette | None = None
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         """The lines of this pane now; fewer than `height` leave the rest blank."""
+        raise NotImplementedError
+
+    def palette(self) -> Palette:
+        """The colours to draw with now."""
         raise NotImplementedError
 
     def redraw(self) -> None:
@@ -39,6 +43,9 @@ class Canvas(Widget):
         width, height = self.size
         if not width or not height:
             return
+        palette = self.palette()
+        if palette is not self._palette:
+            self._palette, self._lines = palette, []
         lines = list(self.draw(width, height))[:height]
         lines += [BLANK] * (height - len(lines))
         if len(self._lines) != height:
@@ -48,17 +55,11 @@ class Canvas(Widget):
         if dirty:
             self.refresh(*dirty)
 
-    def restyle(self, palette: Palette) -> None:
-        """Other colours: every strip is built anew."""
-        self._palette = palette
-        self._lines = []
-        self.redraw()
-
     def render_lines(self, crop: Region) -> list[Strip]:
         if not self._strips:
             self.redraw()
         strips = self._strips[crop.y : crop.bottom]
-        strips += [Strip.blank(self.size.width, self._palette.style(""))] * (crop.height - len(strips))
+        strips += [Strip.blank(self.size.width, self.palette().style(""))] * (crop.height - len(strips))
         if crop.x or crop.width != self.size.width:
             strips = [strip.crop(crop.x, crop.right) for strip in strips]
         return strips
@@ -91,7 +92,7 @@ class Canvas(Widget):
         return Region(start, y, end - start, 1)
 
     def _strip(self, line: Line) -> Strip:
-        style = self._palette.style
+        style = self.palette().style
         segments = [Segment(span.text, style(span.token, line.back)) for span in line.spans]
         ground = style("", line.back)
         strip = Strip(segments).adjust_cell_length(self.size.width, ground)

@@ -40,7 +40,11 @@ class DevicesPane(TablePane[DeviceFact]):
         if not gpu:
             note = next((n for n in self.scene.timeline.notes() if n.code in ("nvml.no_driver", "source.unavailable")
                          and n.source == "nvml"), None)  # fmt: skip
-            return [Span(f"{clean(note.text, 40)}: see doctor" if note else interval, "warn" if note else "dim")]
+            return [
+                Span(
+                    f"{clean(note.text).partition(':')[0]}: see doctor" if note else interval, "warn" if note else "dim"
+                )
+            ]
         return [Span(f"{interval} · GPM counters" if gpm else interval, "dim")]
 
     def items(self) -> Sequence[DeviceFact]:

@@ -10,6 +10,7 @@ from textual import events
 from acceltop.views.draw.line import Line, Row, Span
 from acceltop.views.draw.rule import rule
 from acceltop.views.scene import Scene
+from acceltop.views.theme import Palette
 from acceltop.views.widgets.canvas import Canvas
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ class Watcher(Canvas):
     @property
     def scene(self) -> Scene:
         return self.host.scene
+
+    def palette(self) -> Palette:
+        return self.scene.palette
 
 
 class Pane(Watcher):

@@ -1,0 +1,325 @@
+"""Every binding does what it says."""
+
+from __future__ import annotations
+
+import pytest
+from tests.views.screens import Hands, on_screen, press
+from tests.views.session_frames import T0, cpu_session, gpu_session
+
+from acceltop.profiler.clock import NS_PER_S
+from acceltop.views.app import AcceltopApp
+from acceltop.views.keys import APP_BINDINGS
+from acceltop.views.screens.help import HelpScreen
+from acceltop.views.screens.page import FilterInput
+from acceltop.views.widgets.kernels import KernelsPane
+from acceltop.views.widgets.slices import SlicesPane
+from acceltop.views.widgets.stacks import IciclePane
+from acceltop.views.widgets.table_pane import TablePane
+
+
+@pytest.mark.parametrize(
+    ("key", "heading"),
+    [
+        ("2", "2 kernels"),
+        ("3", "3 steps"),
+        ("4", "4 devices"),
+        ("5", "5 stacks"),
+        ("6", "6 timeline"),
+        ("w", "w findings"),
+        ("a", "processes"),
+    ],
+)
+def test_screens_by_their_digit_and_back_by_escape(key: str, heading: str) -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        assert f"─ {heading} ─" in await press(app, pilot, key)
+        assert "─ 2 trends ─" in await press(app, pilot, "escape")
+        assert "─ 2 trends ─" in await press(app, pilot, key, "1")
+
+    on_screen(test, gpu_session(20))
+
+
+def test_pause_freezes_the_picture_and_end_goes_live_again() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        before = await press(app, pilot, "space")
+        assert "paused" in before
+        app.scene.timeline.add_all(frame for frame in gpu_session(40) if frame.time_ns > T0 + 20 * NS_PER_S)
+        after = await press(app, pilot, "x")
+        assert _below_title(after) == _below_title(before)
+        live = await press(app, pilot, "end")
+        assert "● live" in live
+        assert _below_title(live) != _below_title(before)
+        assert "● live" in await press(app, pilot, "space", "space")
+
+    on_screen(test, gpu_session(20))
+
+
+def _below_title(text: str) -> list[str]:
+    """All but the time strip, whose end goes on."""
+    return text.splitlines()[1:-2]
+
+
+def test_arrows_go_through_time() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        head = app.scene.head
+        end = head.at_ns
+        await press(app, pilot, "left")
+        assert end - head.at_ns == pytest.approx(app.scene.timeline.span[1] // 100 - T0 // 100, rel=0.2)  # type: ignore[index]
+        once = head.at_ns
+        await press(app, pilot, "right")
+        assert head.at_ns > once
+        await press(app, pilot, "shift+left")
+        assert head.at_ns < once
+        await press(app, pilot, "shift+right", "shift+right")
+        assert head.at_end
+        await press(app, pilot, "home")
+        assert head.at_ns == T0
+        await press(app, pilot, "end")
+        assert head.at_end
+
+    on_screen(test, gpu_session(240))
+
+
+def test_steps_forward_back_and_the_slowest() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        head = app.scene.head
+        await press(app, pilot, "home", "full_stop")
+        first = head.at_ns
+        await press(app, pilot, "full_stop", "full_stop")
+        assert head.at_ns > first
+        await press(app, pilot, "comma", "comma")
+        assert head.at_ns == first
+        await press(app, pilot, "s")
+        steps = app.scene.timeline.steps(app.scene.focus_pid or 0)
+        at = int(steps.duration_ns.argmax())
+        assert head.at_ns == steps.start_ns[at] + steps.duration_ns[at]
+
+    on_screen(test, gpu_session(60))
+
+
+def test_a_selection_is_what_tables_sum_up() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        await press(app, pilot, "shift+left", "v", "shift+left", "v")
+        selection = app.scene.head.selection
+        assert selection is not None
+        assert app.scene.head.range_ns() == selection
+        text = await press(app, pilot, "2")
+        calls = [line for line in text.splitlines() if "gelu_mul_3" in line][0]
+        windows = app.scene.timeline.windows(app.scene.focus_pid or 0, *selection)
+        assert f"{96 * len(windows):,}".replace(",", " ") in calls
+        await press(app, pilot, "escape")
+        assert app.scene.head.selection is None
+
+    on_screen(test, gpu_session(120))
+
+
+def test_zoom_changes_the_time_that_charts_cover() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        assert "· 4 min ·" in await press(app, pilot)
+        assert "· 15 min ·" in await press(app, pilot, "minus")
+        assert "· 1 min ·" in await press(app, pilot, "plus", "plus")
+        assert "· 4 min ·" in await press(app, pilot, "0")
+
+    on_screen(test, gpu_session(30))
+
+
+def test_replay_plays_faster_and_slower() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        head = app.scene.head
+        assert "replay ×1" in await press(app, pilot)
+        assert "replay ×2" in await press(app, pilot, "right_square_bracket")
+        assert "replay ×0.5" in await press(app, pilot, "left_square_bracket", "left_square_bracket")
+        await press(app, pilot, "home", "space")
+        assert head.playing
+        before = head.at_ns
+        head.advance(10)
+        assert head.at_ns == before + 5 * NS_PER_S
+        await press(app, pilot, "space")
+        assert not head.playing
+
+    on_screen(test, gpu_session(30), recorded=True)
+
+
+def test_filter_finds_and_escape_clears_it() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        text = await press(app, pilot, "slash", "g", "e", "l", "u", "enter")
+        assert "triton_poi_fused_gelu_mul_3" in text
+        assert "flash_bwd" not in text
+        assert "filter gelu" in text
+        assert not isinstance(app.focused, FilterInput)
+        assert "flash_bwd" in await press(app, pilot, "escape")
+        text = await press(app, pilot, "slash", "q", "z", "q", "z", "enter")
+        assert "no kernel matches “qzqz”" in text
+        assert "flash_bwd" in await press(app, pilot, "slash", "escape")
+
+    on_screen(test, gpu_session(20))
+
+
+def test_rows_move_and_open_and_close() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        pane = app.screen.query_one(KernelsPane)
+        await press(app, pilot, "down")
+        assert pane.place == 0
+        await press(app, pilot, "j", "j", "k")
+        assert pane.place == 1
+        await press(app, pilot, "G")
+        assert pane.place == 52
+        await press(app, pilot, "pageup")
+        assert pane.place < 52
+        await press(app, pilot, "g", "pagedown")
+        assert pane.place > 0
+        await press(app, pilot, "g", "down", "down")
+        opened = await press(app, pilot, "enter")
+        assert "rank 3 of 53" in opened
+        assert "rank 4 of 53" in await press(app, pilot, "n")
+        assert "rank 3 of 53" in await press(app, pilot, "p")
+        assert "─ 2 trends ─" in await press(app, pilot, "escape")
+
+    on_screen(test, gpu_session(20))
+
+
+def test_sort_goes_through_the_columns() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        text = await press(app, pilot, "2")
+        assert "t by share" in text
+        assert "t by name" in await press(app, pilot, "t")
+        rows = await press(app, pilot, "t", "t")
+        assert "t by calls" in rows
+        assert "vectorized_el" in rows.splitlines()[4]
+        assert "vectorized_el" not in (await press(app, pilot, "T")).splitlines()[4]
+
+    on_screen(test, gpu_session(20))
+
+
+def test_copy_puts_the_whole_name_on_the_clipboard() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        await press(app, pilot, "down", "y")
+        assert app.clipboard.startswith("flash_bwd_dq_dk_dv_loop_seqk_parallel_kernel<Flash_bwd_kernel_traits<128, 64,")
+
+    on_screen(test, gpu_session(20))
+
+
+def test_help_explains_the_pane_its_keys_and_metrics() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        await press(app, pilot, "4", "question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        text = str(app.screen._text)
+        assert "hw.gpu.sm.active" in text
+        assert "Resident warps" not in text  # a metric that the pane doesn't show
+        assert "next row" in text
+        await press(app, pilot, "down", "up", "escape")
+        assert not isinstance(app.screen, HelpScreen)
+
+    on_screen(test, gpu_session(20), size=(120, 50))
+
+
+def test_palette_offers_every_binding_and_theme() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        offered = {command.title for command in app.get_system_commands(app.screen)}
+        described = {binding.description for binding in APP_BINDINGS if hasattr(binding, "description")}
+        assert described <= offered
+        assert "theme: light" in offered
+        await press(app, pilot, "ctrl+p", *"theme: light", "enter")
+        await pilot.pause(0.3)
+        assert app.scene.palette.name == "light"
+
+    on_screen(test, gpu_session(10))
+
+
+def test_icicle_walks_zooms_and_changes_thread() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        await press(app, pilot, "5", "down", "down", "down")
+        pane = app.screen.query_one(IciclePane)
+        assert [frame.split(" ")[0] for frame in pane.chosen] == ["main", "fit", "backward"]
+        await press(app, pilot, "right")
+        assert pane.chosen[-1].startswith("training_step")
+        zoomed = await press(app, pilot, "enter")
+        assert zoomed.splitlines()[4].lstrip().startswith("training_step")
+        assert zoomed.splitlines()[4].rstrip().endswith("100%")
+        await press(app, pilot, "left", "up", "escape")
+        assert pane.root == pane.root[:2]
+        assert "pin_memory" in await press(app, pilot, "greater_than_sign")
+        assert "MainThread" in await press(app, pilot, "less_than_sign")
+        assert "idle shown" in await press(app, pilot, "i")
+        await press(app, pilot, "down", "y")
+        assert app.clipboard.startswith("main")
+
+    on_screen(test, gpu_session(20))
+
+
+def test_single_calls_down_to_one_kernel() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        await press(app, pilot, "6", "right", "right", "right")
+        pane = app.screen.query_one(SlicesPane)
+        assert pane.call == 2
+        await press(app, pilot, "left")
+        assert pane.call == 1
+        whole = pane.shown()
+        assert whole is not None
+        await press(app, pilot, *["plus"] * 6)
+        assert pane.view is not None
+        assert pane.view[1] - pane.view[0] == pytest.approx((whole.end_ns - whole.start_ns) / 64, rel=0.01)
+        await press(app, pilot, "minus")
+        await press(app, pilot, "down")
+        assert pane.lane == 1
+        await press(app, pilot, "up", "0")
+        assert pane.lane == 0
+        assert pane.view is None
+        await press(app, pilot, "right", "y")
+        assert app.clipboard in whole.names
+        newest = pane.window()
+        await press(app, pilot, "p")
+        assert pane.window() != newest
+        await press(app, pilot, "n", "escape")
+        assert pane.window_t1 is None
+
+    on_screen(test, gpu_session(20))
+
+
+def test_tab_goes_from_pane_to_pane() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        first = app.focused
+        await press(app, pilot, "tab")
+        assert app.focused is not first
+        assert isinstance(app.focused, TablePane)
+
+    on_screen(test, gpu_session(10))
+
+
+def test_picker_filters_by_typing_and_enter_shows_the_process() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        text = await press(app, pilot, "a", *"41238")
+        assert "41238" in text
+        assert "41237" not in text
+        await press(app, pilot, "enter", "down", "enter")
+        assert app.scene.focus_pid == 41238
+        assert app.scene.filter == ""
+        assert app.current_mode == "overview"
+
+    on_screen(test, gpu_session(10))
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+q", "ctrl+c"])
+def test_quit(key: str) -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        await pilot.press(key)
+        await pilot.pause()
+        assert app._exit
+
+    on_screen(test, cpu_session(5))
+
+
+def test_mouse_selects_sorts_opens_and_seeks() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        pane = app.screen.query_one(KernelsPane)
+        await pilot.click(KernelsPane, offset=(20, 4))
+        assert pane.place == 2
+        assert pane.selected is not None
+        await pilot.click(KernelsPane, offset=(pane._placed[3].x + 1, 1))
+        assert pane.sort == "calls"
+        await pilot.click("TimeStrip", offset=(20, 0))
+        assert not app.scene.head.at_end
+        await pilot.click(KernelsPane, offset=(20, 2))
+        await pilot.click(KernelsPane, offset=(20, 2))
+        assert len(app.screen_stack) == 2
+
+    on_screen(test, gpu_session(60))

@@ -1,0 +1,93 @@
+"""Pictures of every screen as text. `ACCELTOP_WRITE_SNAPSHOTS=1 pytest …` writes them anew: look at the difference."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.views.screens import Size, press, shown, utc
+from tests.views.session_frames import cpu_session, gpu_session
+
+from acceltop.profiler.model import Frame
+
+HERE = Path(__file__).parent / "snapshots"
+SIZES: dict[str, Size] = {"80x24": (80, 24), "120x36": (120, 36), "160x48": (160, 48)}
+SESSIONS: dict[str, Callable[[], Iterator[Frame]]] = {"gpu": gpu_session, "cpu": cpu_session}
+SCREENS = {
+    "overview": "",
+    "kernels": "2",
+    "kernel": "2 down down enter",
+    "steps": "3",
+    "devices": "4",
+    "stacks": "5 down down",
+    "timeline": "6 right right plus",
+    "findings": "w",
+    "processes": "a",
+}
+
+
+async def _picture(session: str, size: Size, keys: str, glyphs: str = "braille", theme: str = "dark") -> str:
+    async with shown(SESSIONS[session](), size, theme=theme, glyphs=glyphs) as (app, pilot):
+        return await press(app, pilot, *keys.split())
+
+
+def _same(name: str, picture: str) -> None:
+    path = HERE / f"{name}.txt"
+    if os.environ.get("ACCELTOP_WRITE_SNAPSHOTS"):
+        path.write_text(picture, encoding="utf-8")
+    assert picture == path.read_text(encoding="utf-8"), f"{path.name} differs from what is drawn"
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("session", SESSIONS)
+def test_screen_looks_as_before(session: str, screen: str, size: str) -> None:
+    with utc():
+        picture = asyncio.run(_picture(session, SIZES[size], SCREENS[screen]))
+    _same(f"{session}-{screen}-{size}", picture)
+
+
+@pytest.mark.parametrize("glyphs", ["block", "ascii"])
+def test_terminals_without_braille(glyphs: str) -> None:
+    with utc():
+        picture = asyncio.run(_picture("gpu", (160, 48), "", glyphs))
+    braille = [char for char in picture if "\u2800" <= char <= "\u28ff"]
+    assert not braille
+    _same(f"gpu-overview-160x48-{glyphs}", picture)
+
+
+@pytest.mark.parametrize("theme", ["light", "high-contrast"])
+def test_themes_differ_in_colour_alone(theme: str) -> None:
+    with utc():
+        dark = asyncio.run(_picture("gpu", (160, 48), ""))
+        other = asyncio.run(_picture("gpu", (160, 48), "", theme=theme))
+    assert dark == other
+
+
+def test_no_colour_tells_phases_by_shade() -> None:
+    with utc():
+        picture = asyncio.run(_picture("gpu", (160, 48), "", theme="no-color"))
+    _same("gpu-overview-160x48-no-color", picture)
+    assert "▓data ▒fwd █bwd" in picture
+
+
+@pytest.mark.parametrize("size", [(59, 20), (100, 15), (20, 5)])
+def test_too_small_says_so_in_one_line(size: Size) -> None:
+    with utc():
+        lines = asyncio.run(_picture("gpu", size, "")).splitlines()
+    told = [line for line in lines if line.strip()]
+    assert len(told) == 1
+    assert told[0].startswith(" acceltop needs")
+
+
+@pytest.mark.parametrize("size", [(60, 16), (79, 23), (100, 30), (139, 43), (200, 60), (250, 70)])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_size_is_drawn_within_its_width(screen: str, size: Size) -> None:
+    with utc():
+        lines = asyncio.run(_picture("gpu", size, SCREENS[screen])).splitlines()
+    assert len(lines) == size[1]
+    assert max(map(len, lines)) <= size[0]
+    assert lines[0].startswith(" acceltop")
