@@ -79,12 +79,31 @@ class Source:
             link.close()
 
 
+class Door:
+    """Where an agent's socket lies. Keeps the folder open, so that it can be swept also when the process was killed and
+    its mount namespace is gone."""
+
+    def __init__(self, pid: int, place: str) -> None:
+        self._base, self._name = os.path.split(place)
+        self._folder = os.open(f"/proc/{pid}/root{self._base}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def sweep(self) -> None:
+        """What an agent that could not say goodbye has left: a socket in a directory of its own."""
+        with suppress(OSError):
+            os.unlink(f"{self._name}/agent.sock", dir_fd=self._folder)
+        with suppress(OSError):
+            os.rmdir(self._name, dir_fd=self._folder)
+
+    def close(self) -> None:
+        os.close(self._folder)
+
+
 class Link:
     """The connection to the agent of one process."""
 
-    def __init__(self, pid: int, sock: socket.socket, story: str, rank: int | None) -> None:
+    def __init__(self, pid: int, sock: socket.socket, door: Door, story: str, rank: int | None) -> None:
         self.pid, self.story, self.alive = pid, story, True
-        self._sock, self._rank = sock, rank
+        self._sock, self._door, self._rank = sock, door, rank
         self._buffer = bytearray()
         self._since = monotonic()
         self._probed = False
@@ -95,19 +114,24 @@ class Link:
         """Joins the agent that is there, or injects one. Raises TargetError."""
         process = target.inspect(pid)
         places = [f"{base}/acceltop-{process.nspid}-{proc.stat(pid).start_ticks}" for base in BASES]
-        sock, story = _connect(pid, places), "joined the agent that is already in the process"
-        if sock is None:
-            sock, story = _inject(pid, places, context)
+        found, story = _connect(pid, places), "joined the agent that is already in the process"
+        if found is None:
+            found, story = _inject(pid, places, context)
+        sock, door = found
         sock.sendall(json.dumps({"cmd": "configure", "budget": context.budget}).encode() + b"\n")
         sock.setblocking(False)
-        return cls(pid, sock, story, process.rank)
+        return cls(pid, sock, door, story, process.rank)
 
     def fileno(self) -> int:
         return self._sock.fileno()
 
     def close(self) -> None:
-        self.alive = False
-        self._sock.close()
+        if self.alive:
+            self.alive = False
+            self._sock.close()
+            if not _lives(self.pid):
+                self._door.sweep()
+            self._door.close()
 
     def read(self) -> Iterator[Frame]:
         """The Frames that have come in whole; ends the link when the agent has gone or talks nonsense."""
@@ -155,13 +179,18 @@ class Link:
             yield replace(frame, pid=self.pid)  # in its own PID namespace the agent knows itself by another number
 
     def _farewell(self) -> Iterator[Frame]:
-        if os.path.exists(f"/proc/{self.pid}"):
-            with suppress(OSError, IndexError):
-                if proc.stat(self.pid).state not in "ZX":
-                    yield _note(self.pid, "warning", "agent.gone", "the agent has left the process, which goes on")
+        if _lives(self.pid):
+            yield _note(self.pid, "warning", "agent.gone", "the agent has left the process, which goes on")
 
 
-def _connect(pid: int, places: list[str]) -> socket.socket | None:
+def _lives(pid: int) -> bool:
+    try:
+        return proc.stat(pid).state not in "ZX"
+    except (OSError, IndexError):
+        return False
+
+
+def _connect(pid: int, places: list[str]) -> tuple[socket.socket, Door] | None:
     """A connection to the agent in `pid`; only the process itself may be at the other end."""
     for place in places:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -173,21 +202,21 @@ def _connect(pid: int, places: list[str]) -> socket.socket | None:
             continue
         credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         if struct.unpack("3i", credentials)[0] == pid:
-            return sock
+            return sock, Door(pid, place)
         sock.close()
         raise TargetError(f"another process listens on the agent's socket of {pid}", f"remove {place}")
     return None
 
 
-def _inject(pid: int, places: list[str], context: SourceContext) -> tuple[socket.socket, str]:
+def _inject(pid: int, places: list[str], context: SourceContext) -> tuple[tuple[socket.socket, Door], str]:
     source = agent_source({"directories": places, "budget": context.budget})
     done = injection.inject(pid, source, method=context.method)
     end = monotonic() + ANSWER_S
     try:
         while monotonic() < end and not context.stop.is_set():
-            sock = _connect(pid, places)
-            if sock is not None:
-                return sock, _story(done)
+            found = _connect(pid, places)
+            if found is not None:
+                return found, _story(done)
             context.stop.wait(0.02)
     finally:
         done.discard()

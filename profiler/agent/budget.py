@@ -44,17 +44,19 @@ class Plan:
         self.budget = budget
         self.price = Price()
         self._taken = 0
+        self._guess_s = FIRST_WINDOW_S
         self.correction = 1.0  # grows while the measured cost is above the budget
 
     def learn(self, events: int, length_s: float, stall_s: float) -> None:
         """One window was taken."""
         self._taken += 1
+        self._guess_s = min(LONGEST_S, 4 * length_s)  # for as long as none has caught an event
         self.price.learn(events, length_s, stall_s)
 
     def window_s(self) -> float:
         rate = self.price.events_per_s
         if not rate:
-            return FIRST_WINDOW_S
+            return self._guess_s
         affordable = (self._spend() * PERIOD_S - self.price.fixed_s) / self.price.by_event_s
         events = min(MOST_EVENTS, max(0.0, affordable))
         return min(LONGEST_S, max(SHORTEST_S, events / rate))

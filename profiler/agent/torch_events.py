@@ -204,9 +204,9 @@ def op_rows(walked: List[Tuple[Node, int]], places: Places, looks: List[Tuple[in
             rows[key] = Row(_op_fields(key, node))
         rows[key].add(ns, node.op.cut)
     for key, row in rows.items():
-        place = places.best(key)
-        if place:
-            row.fields["location"] = place
+        found = places.best(key)
+        if found:
+            row.fields["location"] = found
     return _most(rows)
 
 

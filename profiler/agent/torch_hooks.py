@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import Any, Callable
+from typing import Any, Callable, List, Optional
 
 from acceltop.profiler.agent.patch import Swaps, when_no_thread_is_in
 from acceltop.profiler.agent.steps import BACKWARD, COMMUNICATION, DATA, OPTIMIZER, Marks
@@ -13,18 +13,19 @@ _OPTIMIZER = ("wrapper", "torch/optim/optimizer.py")  # the loop over the hooks 
 
 
 class Hooks:
-    """`give_way` is called in the user's thread when it is about to start a profiler of its own."""
+    """`begins` and `ends` are called in the user's thread, around a session of its own profiler."""
 
-    def __init__(self, torch: Any, marks: Marks, give_way: Callable[[], None]) -> None:
-        self._torch, self._marks, self._give_way = torch, marks, give_way
+    def __init__(self, torch: Any, marks: Marks, begins: Callable[[], None], ends: Callable[[], None]) -> None:
+        self._torch, self._marks, self._begins, self._ends = torch, marks, begins, ends
         self._swaps = Swaps()
-        self._handles: list[Any] = []
+        self._handles: List[Any] = []
 
     def install(self) -> bool:
         """False when the optimizer could not be hooked: everything else is."""
         torch, swap = self._torch, self._swaps.swap
-        swap(torch.autograd.profiler, "_prepare_profiler", self._yielding)
-        swap(torch.autograd.profiler, "_enable_profiler", self._yielding)
+        for name in ("_prepare_profiler", "_enable_profiler"):
+            swap(torch.autograd.profiler, name, functools.partial(_around, self._begins, None))
+        swap(torch.autograd.profiler, "_disable_profiler", functools.partial(_around, None, self._ends))
         swap(torch.autograd, "backward", functools.partial(_marked, self._marks, BACKWARD))
         loader = sys.modules.get("torch.utils.data.dataloader")
         if loader is not None:
@@ -38,10 +39,10 @@ class Hooks:
         optimizer, marks = sys.modules["torch.optim.optimizer"], self._marks
 
         def before(which: Any, args: Any, kwargs: Any) -> None:
-            _mark(marks.begin, OPTIMIZER, id(which))
+            _quietly(functools.partial(marks.begin, OPTIMIZER, id(which)))
 
         def after(which: Any, args: Any, kwargs: Any) -> None:
-            _mark(marks.end, OPTIMIZER, id(which))
+            _quietly(functools.partial(marks.end, OPTIMIZER, id(which)))
 
         self._handles.append(optimizer.register_optimizer_step_pre_hook(before))
         self._handles.append(optimizer.register_optimizer_step_post_hook(after))
@@ -56,37 +57,29 @@ class Hooks:
             handle.remove()
         self._handles.clear()
 
-    def _yielding(self, original: Any) -> Any:
-        give_way = self._give_way
 
-        @functools.wraps(original)
-        def yielding(*args: Any, **kwargs: Any) -> Any:
-            try:
-                give_way()
-            except Exception:
-                return original(*args, **kwargs)
-            return original(*args, **kwargs)
-
-        return yielding
-
-
-def _marked(marks: Marks, phase: str, original: Any) -> Any:
-    """`original` with a mark before and after, also when it raises; arguments and results pass untouched."""
+def _around(before: Optional[Callable[[], None]], after: Optional[Callable[[], None]], original: Any) -> Any:
+    """`original` with a call of ours on either side; arguments, results and exceptions pass untouched."""
 
     @functools.wraps(original)
-    def marked(*args: Any, **kwargs: Any) -> Any:
-        _mark(marks.begin, phase, 0)
+    def around(*args: Any, **kwargs: Any) -> Any:
+        _quietly(before)
         try:
             return original(*args, **kwargs)
         finally:
-            _mark(marks.end, phase, 0)
+            _quietly(after)
 
-    return marked
+    return around
 
 
-def _mark(write: Callable[[str, int], None], phase: str, owner: int) -> None:
+def _quietly(call: Optional[Callable[[], None]]) -> None:
     """Nothing that goes wrong here may reach the user's code."""
     try:
-        write(phase, owner)
+        if call is not None:
+            call()
     except Exception:
         return
+
+
+def _marked(marks: Marks, phase: str, original: Any) -> Any:
+    return _around(functools.partial(marks.begin, phase), functools.partial(marks.end, phase), original)

@@ -26,6 +26,17 @@ LOOKS = 5  # at the training thread's Python line, within one window
 MOST_STEPS = 2000  # in one frame
 
 
+class Seen:
+    """A window that was taken: when calls were recorded, when the job could feel it, when its thread was in ops."""
+
+    __slots__ = ("recorded", "touched", "busy")
+
+    def __init__(self, session: Session, parts: List[Interval]) -> None:
+        self.recorded = (session.opened_ns, session.closed_ns)
+        self.touched = (session.opened_ns - int(session.start_s * NS), time.time_ns())
+        self.busy = parts
+
+
 class Probe:
     """`act` does what is due and `due` says when that is next; both on the agent's thread only."""
 
@@ -34,10 +45,10 @@ class Probe:
         self._plan, self._meter = Plan(budget), Meter()
         self._tracker, self._forward, self._marks = Tracker(), ForwardShare(), Marks()
         self._session = Session(torch, agent.wake)
-        self._hooks = Hooks(torch, self._marks, self._session.give_way)
+        self._hooks = Hooks(torch, self._marks, self._session.their_session_begins, self._session.their_session_ends)
         self._places = Places()
         self._recent: Deque[float] = deque(maxlen=100)  # step durations, s
-        self._windows: Deque[Tuple[Interval, List[Interval]]] = deque(maxlen=64)  # opened … read, busy parts
+        self._windows: Deque[Seen] = deque(maxlen=64)
         self._away: Deque[List[int]] = deque(maxlen=64)  # [begin, end] of pauses
         self._looks: List[Tuple[int, int, str]] = []
         self._first_step = 0
@@ -52,8 +63,8 @@ class Probe:
         self._pause(0.6)
 
     def _install(self) -> None:
-        if not self._session.cuda and not bound_to_main():
-            in_main_thread(first_session_in_this_thread, 2.0)
+        if not bound_to_main() and self._session.wait_reason() is None:
+            in_main_thread(lambda: first_session_in_this_thread(nobody_else=True), 2.0)
         if not self._hooks.install():
             self._agent.note("warning", "torch.no_steps", "the optimizer is never idle: steps can't be counted")
 
@@ -162,8 +173,7 @@ class Probe:
         stall = session.start_s + session.stop_s + time.thread_time() - begin
         self._stall_s = max(session.start_s, session.stop_s, 0.9 * self._stall_s)
         self._plan.learn(window.events, (session.closed_ns - session.opened_ns) / NS, stall)
-        parts = busy(walked, self._native_thread())
-        self._windows.append(((session.opened_ns - int(session.start_s * NS), time.time_ns()), parts))
+        self._windows.append(Seen(session, busy(walked, self._native_thread())))
         self._next_window = time.monotonic() + self._plan.period_s()
         self._agent.emit(frame)
 
@@ -205,13 +215,12 @@ class Probe:
         """Whether a window touched the step; keeps the books of what windows cost and of what forward work is."""
         seconds = (step.end - step.start) / NS
         span = (step.start, step.end)
-        touching = [(window, parts) for window, parts in self._windows if overlap(span, [window])]
-        for window, parts in touching:
+        touching = [seen for seen in self._windows if overlap(span, [seen.touched])]
+        for seen in touching:
             for rest in step.rest:
-                seen = overlap(rest, [window])
-                if seen:
-                    inside = [(max(a, window[0]), min(b, window[1])) for a, b in [rest]]
-                    self._forward.add(seen, overlap(inside[0], parts))
+                begin, end = max(rest[0], seen.recorded[0]), min(rest[1], seen.recorded[1])
+                if begin < end:
+                    self._forward.add(end - begin, overlap((begin, end), seen.busy))
         paused = any(a <= step.start and step.end <= b for a, b in self._away)
         self._recent.append(seconds)
         self._meter.step(seconds, bool(touching), paused)

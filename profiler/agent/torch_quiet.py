@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Any, List, Optional
@@ -17,13 +18,15 @@ def bound_to_main() -> bool:
     return bool(_bound)
 
 
-def first_session_in_this_thread() -> bool:
+def first_session_in_this_thread(nobody_else: bool = False) -> bool:
     """One empty session in the main thread: kineto binds itself to the thread of its first one, and complains on stderr
-    when others follow. On CPU builds only: with CUDA an empty session can cost all later kernel events."""
+    when others follow. `nobody_else`: it is known that the user's own profiler is not about to begin. On CPU builds only: with CUDA an empty session can cost all later kernel events."""
     torch = sys.modules.get("torch")
-    if not ready(torch) or torch.version.cuda or getattr(torch.version, "hip", None) or busy(torch):  # type: ignore[union-attr]
+    if torch is None or not ready(torch) or torch.version.cuda or getattr(torch.version, "hip", None):
         return False
-    calls = torch._C._autograd  # type: ignore[union-attr]
+    if busy(torch) or (has_profiler(torch) and not nobody_else):
+        return False
+    calls = torch._C._autograd
     config, activities = window_config(torch, False)
     with quiet():
         calls._prepare_profiler(config, activities)
@@ -39,11 +42,24 @@ def ready(torch: Any) -> bool:
 
 
 def busy(torch: Any) -> bool:
-    """Whether the user's own profiler is running or about to: two at once crash the process."""
-    profiler = torch.autograd.profiler
-    tracker = getattr(profiler, "KinetoStepTracker", None)
-    waiting = "ProfilerStep" in getattr(tracker, "_step_dict", ())
-    return bool(waiting or getattr(profiler, "_is_profiler_enabled", False) or torch._C._autograd._profiler_enabled())
+    """Whether the user's own profiler is recording: two at once crash the process."""
+    running = getattr(torch.autograd.profiler, "_is_profiler_enabled", False)
+    return bool(running or torch._C._autograd._profiler_enabled())
+
+
+def has_profiler(torch: Any) -> bool:
+    """Whether there is a `torch.profiler.profile`, in whatever state: cheap to tell."""
+    tracker = getattr(torch.autograd.profiler, "KinetoStepTracker", None)
+    return "ProfilerStep" in getattr(tracker, "_step_dict", ())
+
+
+def is_warming_up(torch: Any) -> bool:
+    """Whether one of them has prepared a session and not ended it. Looks at all objects, so only if there is one."""
+    if not has_profiler(torch):
+        return False
+    found = [o for o in gc.get_objects() if issubclass(type(o), torch.profiler.profile)]
+    inner = [getattr(profile, "profiler", None) for profile in found]
+    return any(p is not None and getattr(p, "entered", False) and p.kineto_results is None for p in inner)
 
 
 def window_config(torch: Any, cuda: bool) -> Any:

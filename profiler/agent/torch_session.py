@@ -8,10 +8,9 @@ import time
 from typing import Any, Callable, List, Optional
 
 from acceltop.profiler.agent.main_thread import in_main_thread
-from acceltop.profiler.agent.torch_quiet import LogLevel, busy, quiet, window_config
+from acceltop.profiler.agent.torch_quiet import LogLevel, busy, is_warming_up, quiet, window_config
 
 GIVE_WAY_S = 2.0  # how long a user's thread waits at most for our window to close
-HOLD_OFF_S = 2.0  # how long we stay away after a user's session was announced
 CUDA_WAIT_S = 30.0
 
 
@@ -23,7 +22,7 @@ class Session:
         self._calls = torch._C._autograd
         self._lock = _thread.allocate_lock()
         self._level: Optional[LogLevel] = None
-        self._hold_off_until = 0.0
+        self._theirs = is_warming_up(torch)  # from a session's preparation to its end
         self._in_main = False
         self._count = 0
         self._born = time.monotonic()
@@ -40,7 +39,7 @@ class Session:
 
     def wait_reason(self) -> Optional[str]:
         """Why no window may open now; None when one may."""
-        if busy(self._torch) or time.monotonic() < self._hold_off_until:
+        if self._theirs or busy(self._torch):
             return "the job's own torch.profiler is in charge"
         injected = [name for name in os.environ if name.startswith("NSYS_")]
         if os.environ.get("CUDA_INJECTION64_PATH") or injected:
@@ -92,13 +91,20 @@ class Session:
 
     def give_way(self) -> None:
         """From a user's thread that is about to profile, or to fork: our window closes first."""
-        self._hold_off_until = time.monotonic() + HOLD_OFF_S
         end = time.monotonic() + GIVE_WAY_S
         with self._lock:
             self.must_close = True
         self._wake()
         while self.open and time.monotonic() < end:
             time.sleep(0.0005)
+
+    def their_session_begins(self) -> None:
+        """From the user's thread: ours closes, and none opens until theirs has ended."""
+        self._theirs = True
+        self.give_way()
+
+    def their_session_ends(self) -> None:
+        self._theirs = False
 
     def in_child(self) -> None:
         self.open = False

@@ -1,0 +1,121 @@
+"""Whatever happens to acceltop or to the job: its results, exit code and stderr stay its own, and nothing is left."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests.jobs import descriptors, job, threads, traces_of_us
+from tests.profiler.cli.program import SCRIPT
+from tests.waiting import wait_for
+
+pytest.importorskip("torch", reason="the targets train with PyTorch")
+
+
+def frames(pid: int, *options: str) -> subprocess.Popen[str]:
+    """acceltop that streams the job's Frames; only the agent, to be quick."""
+    command = [SCRIPT, "record", str(pid), "-o", "-", "--only", "agent", *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def lines(process: subprocess.Popen[str], kind: str) -> Iterator[str]:
+    assert process.stdout is not None
+    return (line for line in process.stdout if f'"kind":"{kind}"' in line)
+
+
+def end(process: subprocess.Popen[str], how: signal.Signals = signal.SIGTERM) -> None:
+    process.send_signal(how)
+    process.communicate(timeout=20)
+
+
+def test_killed_at_random_moments_it_leaves_the_job_as_it_was() -> None:
+    steps = ("--steps", "5000")
+    dice = random.Random(7)
+    with job("cnn", *steps) as running, job("cnn", *steps) as alone:
+        before = descriptors(running.pid), threads(running.pid)
+        for _ in range(20):
+            watcher = frames(running.pid, "--budget", "5%")
+            with pytest.raises(subprocess.TimeoutExpired):
+                watcher.wait(dice.uniform(0.2, 1.5))
+            end(watcher, signal.SIGKILL)
+        wait_for(lambda: not traces_of_us(running.pid), 10, "the agent has gone")
+        wait_for(lambda: (descriptors(running.pid), threads(running.pid)) == before, 5, "all is as before")
+        assert running.result(180)["sha256"] == alone.result(180)["sha256"]
+        assert not running.errors()
+
+
+@pytest.mark.parametrize("how", ["return", "raise", "exit3", "term"])
+def test_the_job_ends_in_a_window(how: str) -> None:
+    """Five jobs each: a budget that nobody would give keeps windows open most of the time."""
+    with ThreadPoolExecutor(2) as two:
+        assert list(two.map(_end_in_a_window, [how] * 5, range(5))) == [None] * 5
+
+
+def _end_in_a_window(how: str, number: int) -> None:
+    ending = ("--end", "wait") if how == "term" else ("--end", how)
+    with job("cnn", "--seconds", str(5 + number / 7), *ending) as running:
+        watcher = frames(running.pid, "--budget", "100%")
+        try:
+            next(lines(watcher, "KernelWindow"))
+            if how == "term":
+                wait_for(lambda: "sha256" in running.output(), 30, "training is over")
+                running.process.terminate()
+            running.process.wait(30)
+        finally:
+            end(watcher)
+        expected = {"return": 0, "raise": 1, "exit3": 3, "term": -signal.SIGTERM}[how]
+        assert running.process.returncode == expected
+        assert ("RuntimeError: the job failed" in running.errors()) if how == "raise" else not running.errors()
+    wait_for(lambda: not traces_of_us(running.pid), 5, "nothing is left")
+
+
+def test_two_watchers_share_one_agent_and_the_last_one_closes_the_door() -> None:
+    with job("cnn", "--seconds", "60") as running:
+        first, second = frames(running.pid), frames(running.pid)
+        assert next(lines(first, "Steps")) and next(lines(second, "Steps"))
+        assert len([line for line in traces_of_us(running.pid) if line.startswith("/")]) == 1
+        end(first)
+        assert next(lines(second, "Steps"))
+        end(second)
+        wait_for(lambda: not traces_of_us(running.pid), 5, "the agent has gone")
+
+
+def test_the_users_own_profiler_comes_first() -> None:
+    """Two sessions at once crash torch: ours gives way before theirs begins, says so, and comes back later."""
+    with job("profiling", "--begin", "2500", "--until", "4500", "--seconds", "40") as running:
+        watcher = frames(running.pid, "--budget", "50%")
+        try:
+            assert next(lines(watcher, "KernelWindow"))
+            notes = lines(watcher, "Note")
+            assert any("own torch.profiler" in note for note in notes)
+            wait_for(lambda: "addmm" in running.output(), 60, "their profile is complete")
+            assert next(lines(watcher, "KernelWindow"))
+        finally:
+            end(watcher)
+        assert f"addmm {2 * 2001}" in running.output()
+        assert not running.errors() or "WARNING" not in running.errors()
+
+
+def test_workers_forked_under_us_carry_nothing_of_ours(tmp_path: Path) -> None:
+    """DataLoader workers start (by fork) and end while windows are open; data and exit code stay right."""
+    with job("epochs", "--seconds", "8") as running:
+        watcher = frames(running.pid, "--budget", "20%")
+        assert next(lines(watcher, "KernelWindow"))
+        said = running.result()
+        end(watcher)
+        assert running.process.returncode == 0 and not running.errors()
+    assert said["steps"] > 10
+
+
+def test_a_job_without_a_framework_is_told_of() -> None:
+    with job("idle") as running:
+        watcher = frames(running.pid)
+        try:
+            assert any("not imported a framework" in note for note in lines(watcher, "Note"))
+        finally:
+            end(watcher)

@@ -1,0 +1,86 @@
+"""Each target recorded from outside, and asked what a person would ask; its own clock is the judge."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.jobs import Job, job, record
+from tests.waiting import wait_for
+
+pytest.importorskip("torch", reason="the targets train with PyTorch")
+SECONDS = 6
+
+
+def watch(running: Job, folder: Path) -> dict[str, Any]:
+    return record(running.pid, SECONDS, folder / "trace.mcap")
+
+
+def agrees(document: dict[str, Any], said: dict[str, Any]) -> None:
+    """Both clocks see the same step, within 10 %; the mean of the job spans moments that nobody recorded."""
+    assert document["steps"]["median_s"] == pytest.approx(said["median_s"], rel=0.1)
+
+
+def phases(document: dict[str, Any]) -> dict[str, float]:
+    return {phase["name"]: phase["share"] for phase in document["steps"]["phases"]}
+
+
+def test_the_planted_slow_op_is_first(tmp_path: Path) -> None:
+    with job("cnn", "--slow", "200", "--seconds", str(SECONDS + 3)) as running:
+        document = watch(running, tmp_path)
+        agrees(document, running.result())
+    first = document["kernels"][0]
+    assert first["name"] == "aten::sort" and first["share"] > 0.4
+    assert first["location"].startswith(str(Path("tests/targets/cnn.py").resolve()))
+    assert sum(kernel["share"] for kernel in document["kernels"]) == pytest.approx(1, abs=1e-6)
+
+
+def test_shares_of_many_small_ops_add_to_one(tmp_path: Path) -> None:
+    with job("transformer", "--seconds", str(SECONDS + 3)) as running:
+        document = watch(running, tmp_path)
+        agrees(document, running.result())
+    assert sum(kernel["share"] for kernel in document["kernels"]) == pytest.approx(1, abs=1e-6)
+    assert {"forward", "backward", "optimizer"} <= set(phases(document))
+    assert sum(phases(document).values()) == pytest.approx(1, abs=0.02)
+
+
+def test_waiting_for_data_is_the_largest_phase(tmp_path: Path) -> None:
+    with job("loader", "--slow", "0.02", "--seconds", str(SECONDS + 3)) as running:
+        document = watch(running, tmp_path)
+        agrees(document, running.result())
+    assert max(phases(document), key=lambda name: phases(document)[name]) == "data"
+    assert phases(document)["data"] > 0.8
+
+
+def test_a_step_of_accumulated_gradients_is_one_step(tmp_path: Path) -> None:
+    with job("accumulate", "--seconds", str(SECONDS + 3)) as running:
+        document = watch(running, tmp_path)
+        agrees(document, running.result())
+
+
+def test_a_main_thread_in_join_is_no_obstacle(tmp_path: Path) -> None:
+    with job("joined", "--seconds", str(SECONDS + 3)) as running:
+        document = watch(running, tmp_path)
+        agrees(document, running.result())
+        assert not running.errors()
+    assert document["kernels"]
+
+
+def test_ranks_wait_for_the_slow_one(tmp_path: Path) -> None:
+    with job("ranks", "--late", "0.05", "--seconds", str(SECONDS + 8)) as launcher:
+        wait_for(lambda: launcher.output().count("ready") == 4, 60, "all ranks train")
+        pids = launcher.output().split("pids ")[1].splitlines()[0].split()
+        document = record(",".join((pids[0], pids[3])), SECONDS, tmp_path / "trace.mcap")
+    by_pid = {str(process["pid"]): process for process in document["processes"]}
+    assert by_pid[pids[0]]["rank"] == 0 and by_pid[pids[3]]["rank"] == 3
+    waiting, late = (by_pid[pid]["steps"]["phases"] for pid in (pids[0], pids[3]))
+    share = {name["name"]: name["share"] for name in waiting}
+    assert max(share, key=lambda name: share[name]) == "communication" and share["communication"] > 0.5
+    assert {name["name"]: name["share"] for name in late}["communication"] < 0.4
+
+
+def test_budget_nought_does_not_enter_the_process(tmp_path: Path) -> None:
+    with job("cnn", "--seconds", "8") as running:
+        document = record(running.pid, 2, tmp_path / "trace.mcap", "--budget", "0")
+    assert not document["kernels"] and document["steps"]["count"] == 0
