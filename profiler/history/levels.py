@@ -10,6 +10,7 @@ from typing import NamedTuple
 from acceltop.profiler.clock import NS_PER_S
 
 SECOND_NS, FINE_NS, COARSE_NS = NS_PER_S, 10 * NS_PER_S, 300 * NS_PER_S
+MAX_TIME_NS = 1 << 62  # the year 2116, and room to count on in 64 bits
 RAW_CAPACITY, FINE_CAPACITY, COARSE_CAPACITY = 3600, 2160, 4032  # an hour at 1 Hz, 6 hours, 2 weeks
 
 
@@ -48,7 +49,7 @@ class Columns:
 
 
 class Bucket(NamedTuple):
-    """One bucket of a level; `start_ns` is a multiple of its width."""
+    """One bucket of a level; `start_ns` is its first reading: nothing is said of the time before."""
 
     start_ns: int
     low: float
@@ -60,20 +61,25 @@ class Bucket(NamedTuple):
 class Level:
     """Readings summed into buckets of `width_ns`; a bucket that is finished goes on to the `coarser` level."""
 
-    __slots__ = ("width_ns", "rows", "coarser", "_start", "_low", "_total", "_high", "_count")
-    CODES = "qdddq"  # start of the bucket (ns), low, total, high, readings
+    __slots__ = ("width_ns", "rows", "coarser", "_bucket", "_start", "_low", "_total", "_high", "_count")
+    CODES = "qdddq"  # first reading of the bucket (ns), low, total, high, readings
 
     def __init__(self, width_ns: int, capacity: int, coarser: Level | None = None) -> None:
         self.width_ns = width_ns
         self.rows = Columns(self.CODES, capacity)
         self.coarser = coarser
+        self._bucket = 0
         self._start, self._low, self._total, self._high, self._count = 0, 0.0, 0.0, 0.0, 0
 
     def add(self, time_ns: int, low: float, total: float, high: float, count: int = 1) -> None:
-        start = time_ns - time_ns % self.width_ns
-        if start != self._start or not self._count:
+        """Raises OverflowError for a time beyond MAX_TIME_NS."""
+        bucket = time_ns // self.width_ns
+        if bucket != self._bucket or not self._count:
+            if abs(time_ns) > MAX_TIME_NS:
+                raise OverflowError(f"{time_ns} is no time")
             self.finish()
-            self._start, self._low, self._total, self._high, self._count = start, low, total, high, count
+            self._bucket = bucket
+            self._start, self._low, self._total, self._high, self._count = time_ns, low, total, high, count
             return
         if low < self._low:
             self._low = low

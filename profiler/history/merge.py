@@ -10,6 +10,8 @@ from operator import attrgetter
 from acceltop.profiler.model import KernelRow, KernelWindow, StackWindow
 
 OTHER = "(other)"
+_MAX_OTHERS = 64  # a row (other) for each device, on all machines that are
+_KINDS = ("kernel", "memcpy", "memset", "op")
 
 
 @dataclass(slots=True)
@@ -81,13 +83,15 @@ class KernelMerger:
             self._rows[identity] = _Sum(row, row.calls, row.total_ns, row.min_ns, row.max_ns, row.bytes, row.flops)
 
     def _shorten(self) -> None:
-        ranked = sorted(self._rows.items(), key=lambda item: -item[1].total_ns)
-        self._rows = dict(ranked[: self._max_rows])
-        for _, small in ranked[self._max_rows :]:
+        others = [row for row in self._rows.values() if row.row.name == OTHER]
+        single = sorted((row for row in self._rows.values() if row.row.name != OTHER), key=lambda row: -row.total_ns)
+        self._rows = {_IDENTITY(row.row): row for row in single[: self._max_rows]}
+        for small in (*single[self._max_rows :], *others):
             row = small.result()
+            many = len(self._rows) > self._max_rows + _MAX_OTHERS
             other = KernelRow(
-                OTHER, row.kind, row.calls, row.total_ns, row.min_ns, row.max_ns,
-                device=row.device, bytes=row.bytes, flops=row.flops,
+                OTHER, row.kind if row.kind in _KINDS else "op", row.calls, row.total_ns, row.min_ns, row.max_ns,
+                device=None if many else row.device, bytes=row.bytes, flops=row.flops,
             )  # fmt: skip
             self._add_row(_IDENTITY(other), other)
 

@@ -76,7 +76,7 @@ class McapFile:
 
     def _report(self, layout: scan.Layout) -> None:
         for text in layout.damage:
-            self._problems.add("trace.damaged", f"{text} and left out", _REPAIR)
+            self._problems.add("trace.damaged", text, _REPAIR)
         if layout.whole:
             return
         rest = self.size - layout.end

@@ -65,11 +65,11 @@ def _json(**what: object) -> bytes:
 
 
 def _level(key: Key | StepKey, level: Level, buckets: list[Bucket]) -> dict[str, Any]:
-    """Columns; `start` in units of the width. Nine digits are more than anything here is measured to."""
+    """Columns. Nine digits are more than anything here is measured to."""
     return {
         **{name: value for name, value in key._asdict().items() if value is not None},
         "width_ns": level.width_ns,
-        "start": [bucket.start_ns // level.width_ns for bucket in buckets],
+        "start_ns": [bucket.start_ns for bucket in buckets],
         "low": [bucket.low for bucket in buckets],
         "total": [float(f"{bucket.total:.9g}") for bucket in buckets],
         "high": [bucket.high for bucket in buckets],

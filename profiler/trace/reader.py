@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import zstandard
 
-from acceltop.profiler.codec import MAX_INT, CodecError
+from acceltop.profiler.codec import CodecError
 from acceltop.profiler.errors import TraceError
 from acceltop.profiler.model import SCHEMA_VERSION, Frame, Hello, Note
 from acceltop.profiler.text import clean
@@ -25,6 +25,7 @@ from acceltop.profiler.trace.records import MAX_RECORD, Damaged, unpacked
 from acceltop.profiler.trace.scan import MAGIC
 from acceltop.profiler.trace.summary import Levels, Overview, Summary, parse
 
+_EVER = 1 << 80  # ns
 Progress = Callable[[float], None]
 
 
@@ -63,7 +64,7 @@ class TraceReader:
 
     def frames(self, t0_ns: int | None = None, t1_ns: int | None = None) -> Iterator[Frame]:
         """Frames with t0 ≤ time ≤ t1, in the order of the file. Of windows the time is their end."""
-        start, end = t0_ns if t0_ns is not None else -MAX_INT, t1_ns if t1_ns is not None else MAX_INT
+        start, end = -_EVER if t0_ns is None else t0_ns, _EVER if t1_ns is None else t1_ns
         # A negative time (a broken clock) has no place in the index of an MCAP file, but in the frame.
         for frame in self._decoded(self._trace.payloads(max(start, 0), max(end, 0))):
             if start <= frame.time_ns <= end:

@@ -47,7 +47,12 @@ class Layout:
 
 def layout(file: BinaryIO, size: int) -> Layout:
     """Of a file of `size` bytes."""
-    return _indexed(file, size) or scanned(file, size)
+    found = _indexed(file, size)
+    if found is None:
+        found = scanned(file, size)
+        if found.whole:
+            found.damage.append("the index at its end is damaged")
+    return found
 
 
 # --- the index at the end
@@ -160,7 +165,7 @@ def _resume(file: BinaryIO, size: int, found: Layout) -> bool:
         hits = [hit for name in _NAMES if (hit := window.find(name, _TO_NAME)) >= 0]
         if hits:
             start = place + min(hits) - _TO_NAME
-            found.damage.append(f"{start - found.end} bytes at {found.end} are damaged")
+            found.damage.append(f"{start - found.end} bytes at {found.end} are damaged and left out")
             found.end = start
             return True
         place += _WINDOW

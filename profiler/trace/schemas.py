@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -13,6 +14,7 @@ from acceltop.profiler.codec import wire_name
 _SCALARS = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
 
+@cache
 def schema(kind: type) -> bytes:
     """JSON Schema of one kind of Frame."""
     described = _record(kind)

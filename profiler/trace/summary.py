@@ -30,10 +30,10 @@ class Summary:
 
 
 class Levels(msgspec.Struct):
-    """One level of one series: columns, `start` in units of the width."""
+    """One level of one series, in columns."""
 
     width_ns: int
-    start: list[int]
+    start_ns: list[int]
     low: list[float]
     total: list[float]
     high: list[float]
@@ -50,11 +50,8 @@ class Levels(msgspec.Struct):
         return Key(self.metric, self.device, self.pid)
 
     def buckets(self) -> list[Bucket]:
-        columns = zip(self.start, self.low, self.total, self.high, self.calls, strict=False)
-        width = self.width_ns
-        return [
-            Bucket(start * width, low, total, high, calls) for start, low, total, high, calls in columns if calls > 0
-        ]
+        columns = zip(self.start_ns, self.low, self.total, self.high, self.calls, strict=False)
+        return [bucket for bucket in map(Bucket._make, columns) if bucket.calls > 0]
 
 
 class _Document(msgspec.Struct):
