@@ -92,9 +92,12 @@ class Session:
         sinks: Sequence[Sink],
         ticks: Sequence[Callable[[], None]] = (),
         capacity: int = QUEUE_FRAMES,
+        greeting: bool = True,
     ) -> None:
+        """Without `greeting` the first Frame is left to the source: another machine says its own Hello."""
         self.context = context
         self.ended = threading.Event()
+        self._greeting = greeting
         self._queue: DropQueue[Frame] = DropQueue(capacity)
         self._sinks, self._ticks = tuple(sinks), tuple(ticks)
         self._filter = _Filter()
@@ -105,7 +108,8 @@ class Session:
 
     def start(self) -> None:
         """Puts Hello first, then sets all sources off."""
-        self._queue.put(hello())
+        if self._greeting:
+            self._queue.put(hello())
         self._dispatcher.start()
         for runner in self._runners:
             runner.thread.start()

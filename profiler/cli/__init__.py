@@ -10,7 +10,7 @@ from types import ModuleType
 
 from acceltop.profiler.errors import AcceltopError, Exit, UsageError
 
-VERBS = ("attach", "run", "record", "replay", "report", "snapshot", "doctor", "demo", "repair")
+VERBS = ("attach", "run", "record", "replay", "report", "snapshot", "doctor", "demo", "repair", "ssh", "via")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,146 @@
+"""Verbs on another machine: what `ssh` and `via` share. Everything is looked up there, and shown or kept here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from acceltop.profiler.cli import options, output, verb_module
+from acceltop.profiler.cli.live import ending_signals, in_words
+from acceltop.profiler.errors import AcceltopError, Exit, UsageError
+from acceltop.profiler.remote.source import RemoteSource
+from acceltop.profiler.remote.transport import Transport
+from acceltop.profiler.remote.watch import End, connect, watch
+from acceltop.profiler.session import Sink
+from acceltop.profiler.text import clean
+
+_ARGS = ("target", "name", "tree", "no_inject", "only", "interval", "budget", "method")
+_NO_ARGS: Mapping[str, Any] = {
+    "target": None,
+    "name": None,
+    "tree": False,
+    "no_inject": True,
+    "only": (),
+    "interval": 1.0,
+    "budget": 0.0,
+    "method": "auto",
+}
+
+
+@dataclass(frozen=True)
+class Machines:
+    """Where a verb shall run. `cache`: something of ours may be kept there."""
+
+    transports: tuple[Transport, ...]
+    cache: bool = True
+
+
+def run(machines: Machines, words: Sequence[str]) -> int:
+    """The verb and its options, as they would stand behind `acceltop` over there."""
+    verb, *rest = words or ["snapshot"]
+    if verb not in _VERBS:
+        there = ", ".join(sorted(_VERBS))
+        raise UsageError(f"no verb {clean(verb, 60)!r} works on another machine", f"there are {there}")
+    module = verb_module(verb)
+    parser = options.Parser(f"acceltop ssh HOST {verb}", module.__doc__)
+    module.configure(parser)
+    args = parser.parse_args(rest)
+    options.set_up_logging(args)
+    return _VERBS[verb](machines, args)
+
+
+def _attach(machines: Machines, args: argparse.Namespace) -> int:
+    from acceltop.profiler.analysis.summary import Summary
+    from acceltop.profiler.cli.attach import TEXT_S
+
+    if args.target is None and args.name is None:
+        raise UsageError("no process is named", "give a PID or -n PATTERN")
+    if args.json:
+        return _tell(_stream(machines, args, [output.JsonLines(), output.Warnings()], args.duration))
+    summary = Summary()
+    end = _stream(machines, args, [summary.add, output.Warnings()], args.duration or TEXT_S)
+    output.write_report(summary.document(), args)
+    return _tell(end)
+
+
+def _record(machines: Machines, args: argparse.Namespace) -> int:
+    from acceltop.profiler.cli.recorder import recording
+
+    sources = _connect(machines, _request(args))
+    with recording(args.output) as recorder:
+        end = _watch(sources, args, [recorder.add, output.Warnings()], [recorder.tick], args.duration)
+    _tell(end)
+    output.say(recorder.summary())
+    return Exit.DONE
+
+
+def _snapshot(machines: Machines, args: argparse.Namespace) -> int:
+    from acceltop.profiler.analysis.summary import Summary
+    from acceltop.profiler.cli.snapshot import APART_S, LONGEST_S
+
+    summary = Summary()
+    request = _request(args, frameworks=True, without=["stacks"], readings=2)
+    request["args"] |= {"interval": APART_S, "duration": LONGEST_S, "no_inject": True}
+    end = _watch(_connect(machines, request), args, [summary.add])
+    if end.reason == "signal":
+        raise KeyboardInterrupt
+    if args.json:
+        output.write_json(summary.document())
+    else:
+        output.write_report(summary.document(), args)
+    return Exit.DONE
+
+
+def _stream(machines: Machines, args: argparse.Namespace, sinks: Sequence[Sink], duration_s: float | None) -> End:
+    return _watch(_connect(machines, _request(args)), args, sinks, duration_s=duration_s)
+
+
+def _watch(
+    sources: Sequence[RemoteSource],
+    args: argparse.Namespace,
+    sinks: Sequence[Sink],
+    ticks: Sequence[Callable[[], None]] = (),
+    duration_s: float | None = None,
+) -> End:
+    with ending_signals() as asked:
+        context = replace(options.context(args), interval_s=min(1.0, getattr(args, "interval", 1.0)))
+        return watch(sources, context, asked, sinks, ticks, duration_s)
+
+
+def _request(args: argparse.Namespace, **more: Any) -> dict[str, Any]:
+    """What is asked of the other side: data, never words of a shell."""
+    wanted = {name: getattr(args, name, _NO_ARGS[name]) for name in _ARGS} | {"duration": None}
+    stacks = wanted["target"] is not None or wanted["name"] is not None
+    request = {"do": "watch", "args": wanted, "frameworks": False, "without": [], "readings": None, "stacks": stacks}
+    return request | more
+
+
+def _connect(machines: Machines, request: Mapping[str, Any]) -> list[RemoteSource]:
+    """Those that can be reached. Raises the error of the last one when there is none."""
+    sources: list[RemoteSource] = []
+    error: AcceltopError | None = None
+    for transport in machines.transports:
+        try:
+            sources.append(connect(transport, request, machines.cache, output.say))
+        except AcceltopError as caught:
+            error = caught
+            if len(machines.transports) > 1:
+                output.say(f"without {transport.label}: {caught}")
+    if not sources and error is not None:
+        raise error
+    return sources
+
+
+def _tell(end: End) -> int:
+    for process in end.gone:
+        output.say(f"process {process.pid} on {clean(process.host, 80)} ended{in_words(process.exit_code)}")
+    return Exit.DONE
+
+
+_VERBS: dict[str, Callable[[Machines, argparse.Namespace], int]] = {
+    "attach": _attach,
+    "record": _record,
+    "snapshot": _snapshot,
+}

@@ -1,0 +1,114 @@
+"""Other machines into sinks: what `live.watch` is for this one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from acceltop.profiler.clock import monotonic
+from acceltop.profiler.remote import bundle
+from acceltop.profiler.remote.link import Link, Say, failure
+from acceltop.profiler.remote.source import RemoteSource
+from acceltop.profiler.remote.transport import Transport
+from acceltop.profiler.session import Session, Sink
+from acceltop.profiler.source import SourceContext
+
+LOOK_S = 0.1
+FINISH_S = 3.0
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A watched process that ended over there; `exit_code` is negative for a signal, None where nobody knows."""
+
+    host: str
+    pid: int
+    exit_code: int | None
+
+
+@dataclass(frozen=True)
+class End:
+    """Why it ended; `reason` is duration or signal when that was decided here, else what the machines said."""
+
+    reason: str
+    gone: tuple[Gone, ...] = ()
+
+
+def connect(transport: Transport, request: Mapping[str, Any], cache: bool, say: Say | None) -> RemoteSource:
+    """A machine that has begun. Questions (a password) are asked on the terminal now, never later."""
+    quiet = transport.without_questions()
+    return RemoteSource(_link(transport, request, cache, say), lambda: _link(quiet, request, cache, None))
+
+
+def _link(transport: Transport, request: Mapping[str, Any], cache: bool, say: Say | None) -> Link:
+    link = Link(transport, say)
+    try:
+        link.land(bundle.parts(stacks=request["stacks"]), request, cache=cache)
+    except BaseException:
+        link.close()
+        raise
+    link.hush()
+    return link
+
+
+def watch(
+    sources: Sequence[RemoteSource],
+    context: SourceContext,
+    asked: threading.Event,
+    sinks: Sequence[Sink],
+    ticks: Sequence[Callable[[], None]] = (),
+    duration_s: float | None = None,
+) -> End:
+    """Until `asked` is set, the time is over, or all have said their last word. Raises the error of the only one."""
+    loaders = {source.name: partial(_same, source) for source in sources}
+    session = Session(loaders, context, sinks, ticks, greeting=len(sources) > 1)
+    session.start()
+    try:
+        reason = _until_end(session, sources, asked, duration_s)
+        _finish(sources)
+    finally:
+        session.stop()
+    words = [(source.name, source.last_word) for source in sources]
+    if len(words) == 1 and (error := failure(words[0][1])):
+        raise error
+    said = next((str(word["reason"]) for _, word in words if "reason" in word), "")
+    return End(reason or said, tuple(gone for name, word in words for gone in _gone(name, word)))
+
+
+def _same(source: RemoteSource) -> RemoteSource:
+    return source
+
+
+def _until_end(
+    session: Session, sources: Sequence[RemoteSource], asked: threading.Event, duration_s: float | None
+) -> str:
+    end = monotonic() + duration_s if duration_s is not None else None
+    while not asked.wait(LOOK_S):
+        if session.ended.is_set():
+            return "sink"
+        if all(source.ended.is_set() for source in sources):
+            return ""
+        if end is not None and monotonic() >= end:
+            return "duration"
+    return "signal"
+
+
+def _finish(sources: Sequence[RemoteSource]) -> None:
+    """What is on its way still comes in."""
+    for source in sources:
+        source.finish()
+    end = monotonic() + FINISH_S
+    for source in sources:
+        source.ended.wait(max(0.0, end - monotonic()))
+
+
+def _gone(host: str, word: Mapping[str, Any]) -> list[Gone]:
+    found = []
+    listed = word.get("gone")
+    for item in listed if isinstance(listed, list) else ():
+        if isinstance(item, list) and len(item) == 2 and type(item[0]) is int:
+            found.append(Gone(host, item[0], item[1] if type(item[1]) is int else None))
+    return found

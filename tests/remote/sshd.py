@@ -1,0 +1,102 @@
+"""A real OpenSSH server on loopback with keys, configuration and port of its own, for a user with an empty home."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.waiting import wait_for
+
+SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+needs_sshd = pytest.mark.skipif(SSHD is None, reason="no openssh-server here")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server. `home` is where its sessions live; `options` are for ssh."""
+
+    port: int
+    home: Path
+    process: subprocess.Popen[bytes]
+    options: tuple[str, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """The options as `acceltop ssh` takes them."""
+        return [f"--ssh-option={option}" for option in self.options]
+
+
+@contextmanager
+def serve(folder: Path, *config: str, path: str = "/usr/bin:/bin", rc: str | None = None) -> Iterator[Server]:
+    """`config`: more lines for sshd_config; `rc`: what stands in the user's .bashrc."""
+    home = folder / "home"
+    home.mkdir()
+    if rc is not None:
+        (home / ".bashrc").write_text(rc)
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    port = _free_port()
+    (folder / "sshd_config").write_text("\n".join([*config, *_config(folder, home, port, path)]) + "\n")
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where a server of root keeps its unprivileged half
+    assert SSHD is not None
+    with (folder / "sshd.log").open("wb") as log:
+        process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log)
+    try:
+        wait_for(lambda: process.poll() is not None or _listens(port), what="sshd to listen")
+        assert process.poll() is None, (folder / "sshd.log").read_text()
+        yield Server(port, home, process, _options(folder, port))
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _config(folder: Path, home: Path, port: int, path: str) -> list[str]:
+    return [
+        "ListenAddress 127.0.0.1",
+        f"Port {port}",
+        f"HostKey {folder / 'host'}",
+        f"AuthorizedKeysFile {folder / 'user.pub'}",
+        "PidFile none",
+        "StrictModes no",  # the folders of a test may lie in a world-writable one
+        "UsePAM no",
+        "PasswordAuthentication no",
+        "KbdInteractiveAuthentication no",
+        "PermitRootLogin prohibit-password",
+        "MaxStartups 100",
+        f"SetEnv HOME={home} PATH={path}",
+    ]
+
+
+def _options(folder: Path, port: int) -> tuple[str, ...]:
+    return (
+        "-F/dev/null",
+        f"Port={port}",
+        f"User={getpass.getuser()}",
+        f"IdentityFile={folder / 'user'}",
+        "IdentitiesOnly=yes",
+        f"UserKnownHostsFile={folder / 'known_hosts'}",
+        "GlobalKnownHostsFile=/dev/null",
+        "StrictHostKeyChecking=yes",
+    )
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
