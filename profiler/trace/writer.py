@@ -92,7 +92,7 @@ class TraceWriter:
         return Container(self._stream, PROFILE, f"acceltop {__version__}")
 
     def _put(self, frame: Frame) -> None:
-        kind = type(frame)
+        kind: type = type(frame)
         channel = self._channels.get(kind)
         if channel is None:
             from acceltop.profiler.trace.schemas import schema

@@ -362,7 +362,12 @@ def test_follow_reads_what_is_being_written(tmp_path: Path, told: list[Frame]) -
     writer.flush()
     got: list[Frame] = []
     reader = TraceReader(path)
-    following = threading.Thread(target=lambda: [got.append(frame) for frame in reader.follow(threading.Event())])
+
+    def follow() -> None:
+        for frame in reader.follow(threading.Event()):
+            got.append(frame)
+
+    following = threading.Thread(target=follow)
     following.start()
     wait_for(lambda: len(got) == half)
     for frame in told[half:]:
