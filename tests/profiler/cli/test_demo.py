@@ -1,0 +1,97 @@
+"""`acceltop demo` and `attach` as a newcomer sees them: a real job, and what it does with its time."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from tests.profiler.cli.program import acceltop
+from tests.waiting import wait_for
+
+pytest.importorskip("torch", reason="the demo trains with PyTorch")
+pytestmark = [pytest.mark.torch, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "demo.mcap").write_text("of an earlier demo")
+    return folder, acceltop("demo", cwd=folder, timeout_s=200)
+
+
+def test_the_demo_prints_a_report_and_leaves_a_trace(
+    demo: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, result = demo
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    for heading in ("─ steps ─", "─ kernels ─", "─ Python stacks ─", "convolution_backward"):
+        assert heading in result.stdout
+    assert [path.name for path in folder.iterdir()] == ["demo.mcap"]
+    job = re.search(r"runs as process (\d+)", result.stderr)
+    assert job is not None and not Path(f"/proc/{job[1]}").exists()
+
+
+def test_its_trace_gives_the_same_report(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, live = demo
+    again = json.loads(acceltop("report", "demo.mcap", "--json", cwd=folder).stdout)
+    assert again["steps"]["count"] > 50
+    longest = again["kernels"][0]["name"].rpartition("::")[2]
+    assert longest[:12] in live.stdout  # long names are shortened in their middle
+    assert sum(kernel["share"] for kernel in again["kernels"]) == pytest.approx(1, abs=0.01)
+    assert again["dropped"] == 0
+    assert again["cost"]["ratio"] < 0.05
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    script = tmp_path / "my_training_script.py"
+    script.write_text((files("acceltop.profiler.demo") / "train.py").read_text())
+    process = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert process.stdout is not None and process.stdout.readline().startswith("step 1:")
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_attach_by_name_reports_steps_that_the_job_confirms(job: subprocess.Popen[str]) -> None:
+    result = acceltop("attach", "-n", "my_training_script", "--json", "--duration", "8s")
+    assert result.returncode == 0, result.stderr
+    kinds = {json.loads(line)["kind"] for line in result.stdout.splitlines()}
+    assert kinds >= {"Hello", "DeviceFound", "ProcessFound", "Sample", "Steps", "KernelWindow", "StackWindow"}
+    assert job.poll() is None
+
+
+def test_when_the_job_ends_the_recording_ends(job: subprocess.Popen[str], tmp_path: Path) -> None:
+    import threading
+
+    trace = tmp_path / "x.mcap"
+    ending = threading.Timer(6, job.terminate)
+    ending.start()
+    result = acceltop("record", str(job.pid), "-o", str(trace), timeout_s=60)
+    ending.join()
+    assert result.returncode == 0, result.stderr
+    assert f"process {job.pid} ended" in result.stderr
+    wait_for(lambda: job.poll() is not None)
+    assert job.returncode == 0  # it decided so itself: the demo's job exits on SIGTERM
+    report = json.loads(acceltop("report", str(trace), "--json").stdout)
+    assert report["steps"]["count"] > 0
+
+
+def test_no_inject_never_enters_the_job(job: subprocess.Popen[str]) -> None:
+    result = acceltop("attach", str(job.pid), "--no-inject", "--json", "--duration", "4s")
+    frames = [json.loads(line) for line in result.stdout.splitlines()]
+    assert not [frame for frame in frames if frame["kind"] in ("KernelWindow", "Steps")]
+    assert [frame for frame in frames if frame["kind"] == "StackWindow"]
+    threads = {
+        Path(f"/proc/{job.pid}/task/{task.name}/comm").read_text() for task in Path(f"/proc/{job.pid}/task").iterdir()
+    }
+    assert not any("acceltop" in name for name in threads)
