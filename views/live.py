@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LEAVE_S = 0.2  # what the user waits at most after q, hung driver or not
 CLOSE_TRACE_S = 5.0  # a trace is closed well, unless its disk hangs
 INSIDE = ("agent", "stacks")  # sources that look at processes alone
+MakeSession = Callable[[SourceContext, Sequence[Sink], Sequence[Callable[[], None]]], Session]
 
 
 class ScreenRecorder:
@@ -105,8 +106,12 @@ class LiveLink:
 
     recorded = False
 
-    def __init__(self, context: SourceContext, feed: Feed, only: Sequence[str] = ()) -> None:
+    def __init__(
+        self, context: SourceContext, feed: Feed, only: Sequence[str] = (), make: MakeSession | None = None
+    ) -> None:
+        """`make` makes the sessions where they are not of this machine."""
         self._context, self._feed, self._only = context, feed, only
+        self._make = make or self._here
         self.interval_s = context.interval_s
         self._recorder = ScreenRecorder(feed)
         self._opening: dict[object, Frame] = {}
@@ -153,9 +158,11 @@ class LiveLink:
         self._recorder.close()
 
     def _made(self, context: SourceContext) -> Session:
+        return self._make(context, [self._remember, self._feed, self._recorder.add], [self._recorder.tick])
+
+    def _here(self, context: SourceContext, sinks: Sequence[Sink], ticks: Sequence[Callable[[], None]]) -> Session:
         without = INSIDE if not context.pids else () if context.inject else ("agent",)
-        sinks: list[Sink] = [self._remember, self._feed, self._recorder.add]
-        return Session(installed(self._only, without), context, sinks, [self._recorder.tick])
+        return Session(installed(self._only, without), context, sinks, ticks)
 
     def _remember(self, frame: Frame) -> None:
         """What a recording that begins later must open with."""

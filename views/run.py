@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from acceltop.views.app import AcceltopApp
     from acceltop.views.feed import Feed
     from acceltop.views.link import Link
+    from acceltop.views.live import MakeSession
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,19 @@ class Looks:
     glyphs: str | None = None  # braille | block | ascii
 
 
-def watch(context: SourceContext, only: Sequence[str] = (), looks: Looks | None = None) -> None:
-    """The live screens until the user quits; without a process to watch, the picker. Raises AcceltopError."""
+def watch(
+    context: SourceContext, only: Sequence[str] = (), looks: Looks | None = None, make: MakeSession | None = None
+) -> None:
+    """The live screens until the user quits; without a process to watch, the picker. Raises AcceltopError.
+
+    `make` makes the sessions where what is watched is not of this machine.
+    """
     from acceltop.views.feed import Feed
     from acceltop.views.live import LiveLink
 
     looks = checked(looks)
     feed = Feed()
-    link = LiveLink(context, feed, only)
+    link = LiveLink(context, feed, only, make)
     link.start()
     try:
         _run(_app(link, feed, looks, first=None if context.pids else "processes"))

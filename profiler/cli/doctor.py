@@ -42,14 +42,24 @@ def configure(parser: options.Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    tell(look(args), args)
+    return Exit.DONE
+
+
+def look(args: argparse.Namespace) -> list[Check]:
+    """All that can be checked on this machine. Raises TargetError when there is no such process."""
     checks = [_itself(), *_attaching(), *_sources(args)]
     if args.pid is not None:
         checks += _process(args.pid)
+    return checks
+
+
+def tell(checks: list[Check], args: argparse.Namespace) -> None:
+    """On stdout, as was asked for."""
     if args.json:
         output.write_json({"schema_version": SCHEMA_VERSION, "checks": [asdict(check) for check in checks]})
     else:
         _write(checks)
-    return Exit.DONE
 
 
 def _itself() -> Check:

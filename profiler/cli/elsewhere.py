@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from acceltop.profiler.cli import options, output, verb_module
+from acceltop.profiler.cli import options, output, screen, verb_module
+from acceltop.profiler.cli.doctor import Check
 from acceltop.profiler.cli.live import ending_signals, in_words
 from acceltop.profiler.errors import AcceltopError, Exit, UsageError
 from acceltop.profiler.remote.source import RemoteSource
 from acceltop.profiler.remote.transport import Transport
-from acceltop.profiler.remote.watch import End, connect, watch
-from acceltop.profiler.session import Sink
+from acceltop.profiler.remote.watch import End, connect, last_word, session, source, watch
+from acceltop.profiler.session import Session, Sink
+from acceltop.profiler.source import SourceContext
 from acceltop.profiler.text import clean
 
 _ARGS = ("target", "name", "tree", "no_inject", "only", "interval", "budget", "method")
@@ -39,7 +41,7 @@ class Machines:
 
 def run(machines: Machines, words: Sequence[str]) -> int:
     """The verb and its options, as they would stand behind `acceltop` over there."""
-    verb, *rest = words or ["snapshot"]
+    verb, *rest = words if words and not words[0].startswith("-") else ["bare", *words]
     if verb not in _VERBS:
         there = ", ".join(sorted(_VERBS))
         raise UsageError(f"no verb {clean(verb, 60)!r} works on another machine", f"there are {there}")
@@ -57,12 +59,67 @@ def _attach(machines: Machines, args: argparse.Namespace) -> int:
 
     if args.target is None and args.name is None:
         raise UsageError("no process is named", "give a PID or -n PATTERN")
+    if screen.wanted(args):
+        return _screen(machines, args)
     if args.json:
         return _tell(_stream(machines, args, [output.JsonLines(), output.Warnings()], args.duration))
     summary = Summary()
     end = _stream(machines, args, [summary.add, output.Warnings()], args.duration or TEXT_S)
     output.write_report(summary.document(), args)
     return _tell(end)
+
+
+def _bare(machines: Machines, args: argparse.Namespace) -> int:
+    return _screen(machines, args) if screen.wanted(args) else _snapshot(machines, args)
+
+
+def _screen(machines: Machines, args: argparse.Namespace) -> int:
+    """The screens over that machine; other processes that are chosen there mean another connection."""
+    request = _request(args) if getattr(args, "target", None) or getattr(args, "name", None) else _picking(args)
+    ready = _connect(machines, request)
+    pids = () if request["frameworks"] else tuple(pid for source in ready for pid in source.pids)
+
+    def make(context: SourceContext, sinks: Sequence[Sink], ticks: Sequence[Callable[[], None]]) -> Session:
+        sources = [ready.pop() for _ in range(len(ready))] or _chosen(machines, args, context.pids)
+        return session(sources, context, sinks, ticks)
+
+    screen.watch_elsewhere(args, pids, make)
+    return Exit.DONE
+
+
+def _picking(args: argparse.Namespace) -> dict[str, Any]:
+    request = _request(args, frameworks=True, without=["stacks"])
+    request["args"] |= {"no_inject": True}
+    return request
+
+
+def _chosen(machines: Machines, args: argparse.Namespace, pids: tuple[int, ...]) -> list[RemoteSource]:
+    request = _picking(args)
+    if pids:
+        target = ",".join(map(str, pids))
+        request = _request(argparse.Namespace(**vars(args) | {"target": target, "name": None}))
+    return [source(transport, request, machines.cache) for transport in machines.transports]
+
+
+def _doctor(machines: Machines, args: argparse.Namespace) -> int:
+    from acceltop.profiler.cli import doctor
+
+    asked = {"pid": args.pid, "only": args.only}
+    for transport in machines.transports:
+        link = connect(transport, {"do": "doctor", "args": asked, "stacks": True}, machines.cache, output.say)
+        try:
+            doctor.tell(_checks(last_word(link)), args)
+        finally:
+            link.close()
+    return Exit.DONE
+
+
+def _checks(word: Mapping[str, Any]) -> list[Check]:
+    """What was said over there, as far as it makes sense."""
+    listed = word.get("checks")
+    checks = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    text = {"name", "text", "next_step"}
+    return [Check(ok=check.get("ok") is True, **{key: str(check.get(key, "")) for key in text}) for check in checks]
 
 
 def _record(machines: Machines, args: argparse.Namespace) -> int:
@@ -123,7 +180,8 @@ def _connect(machines: Machines, request: Mapping[str, Any]) -> list[RemoteSourc
     error: AcceltopError | None = None
     for transport in machines.transports:
         try:
-            sources.append(connect(transport, request, machines.cache, output.say))
+            link = connect(transport, request, machines.cache, output.say)
+            sources.append(source(transport, request, machines.cache, link))
         except AcceltopError as caught:
             error = caught
             if len(machines.transports) > 1:
@@ -141,6 +199,8 @@ def _tell(end: End) -> int:
 
 _VERBS: dict[str, Callable[[Machines, argparse.Namespace], int]] = {
     "attach": _attach,
+    "doctor": _doctor,
     "record": _record,
     "snapshot": _snapshot,
+    "bare": _bare,
 }

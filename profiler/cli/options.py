@@ -115,6 +115,7 @@ def context(args: argparse.Namespace, pids: tuple[int, ...] = ()) -> SourceConte
         budget=getattr(args, "budget", 0.0),
         inject=not getattr(args, "no_inject", True),
         method=getattr(args, "method", "auto"),
+        options=getattr(args, "source_options", {}),
     )
 
 

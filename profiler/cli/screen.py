@@ -11,6 +11,7 @@ from acceltop.profiler.cli import options
 from acceltop.profiler.errors import AcceltopError
 
 if TYPE_CHECKING:
+    from acceltop.views.live import MakeSession
     from acceltop.views.run import Looks
 
 THEMES = ("dark", "light", "high-contrast", "no-color")
@@ -33,6 +34,14 @@ def watch(args: argparse.Namespace, pids: tuple[int, ...] = ()) -> None:
     from acceltop.views import run
 
     run.watch(options.context(args, pids), args.only, _looks(args))
+
+
+def watch_elsewhere(args: argparse.Namespace, pids: tuple[int, ...], make: MakeSession) -> None:
+    """The live screens over sessions that `make` makes."""
+    _check_textual()
+    from acceltop.views import run
+
+    run.watch(options.context(args, pids), args.only, _looks(args), make)
 
 
 def replay(args: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ import threading
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Any, BinaryIO
 
@@ -21,6 +21,7 @@ from acceltop.profiler.errors import AcceltopError, Exit
 from acceltop.profiler.model import Note
 from acceltop.profiler.remote.shed import NAMES, ShedQueue
 from acceltop.profiler.remote.wire import Packer, word
+from acceltop.profiler.session import installed
 from acceltop.profiler.text import clean
 
 SILENCE_S = 60.0  # the other side asks for the time every few seconds
@@ -132,25 +133,35 @@ def _watch(request: Mapping[str, Any], queue: ShedQueue, programs: Mapping[str, 
     from acceltop.profiler.cli import live, options, targets
     from acceltop.profiler.cli.snapshot import framework_processes
 
-    args = Namespace(**request["args"])
+    args = _arguments(request, programs)
     pids = framework_processes() if request["frameworks"] else targets.resolve(args)
-    context = replace(options.context(args, pids), options={"stacks.program": programs.get("py-spy", "py-spy")})
     queue.put_word(word("began", pids=pids))
     end = live.watch(
-        context,
+        options.context(args, pids),
         [queue.put],
         only=args.only,
-        without=(*request["without"], *_of_no_use(args.only)),
+        without=request["without"],
         duration_s=args.duration,
         readings=request["readings"],
     )
     return word("end", reason=end.reason, gone=[(process.pid, process.exit_code) for process in end.gone])
 
 
-def _of_no_use(only: tuple[str, ...]) -> tuple[str, ...]:
-    """OpenCL's binding is compiled for each machine: where it is not, its absence is no news."""
-    return () if "opencl" in only or find_spec("pyopencl") else ("opencl",)
+def _doctor(request: Mapping[str, Any], queue: ShedQueue, programs: Mapping[str, str]) -> bytes:
+    """One word with all checks."""
+    from acceltop.profiler.cli import doctor
+
+    queue.put_word(word("began", pids=[]))
+    return word("end", checks=[asdict(check) for check in doctor.look(_arguments(request, programs))])
+
+
+def _arguments(request: Mapping[str, Any], programs: Mapping[str, str]) -> Namespace:
+    """As the verbs take them. OpenCL is not asked where its binding, compiled for each machine, is not there."""
+    args = Namespace(**request["args"], source_options={"stacks.program": programs.get("py-spy", "py-spy")})
+    if not args.only and find_spec("pyopencl") is None:
+        args.only = tuple(name for name in installed() if name != "opencl")
+    return args
 
 
 Action = Callable[[Mapping[str, Any], ShedQueue, Mapping[str, str]], bytes]
-ACTIONS: dict[str, Action] = {"watch": _watch}
+ACTIONS: dict[str, Action] = {"watch": _watch, "doctor": _doctor}

@@ -43,6 +43,7 @@ class Link:
         """`say` gets what the command writes on stderr (notices, host key trouble) until `hush`."""
         self.label = transport.label
         self.about: Mapping[str, Any] = {}  # python, host, no_cache
+        self.began: Mapping[str, Any] = {}  # the first word
         self.sent_bytes = self.received_bytes = 0
         self._nonce = secrets.token_hex(8)
         self._process = _start(transport, self._nonce)
@@ -66,7 +67,8 @@ class Link:
                 if part.name in needed:
                     self._write(part.packed())
             self._write(json.dumps(request).encode() + b"\n")
-        return self._began()
+        self.began = self._began()
+        return self.began
 
     def fileno(self) -> int:
         """For select: there is something to read."""

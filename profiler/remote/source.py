@@ -31,12 +31,19 @@ class RemoteSource:
 
     deadline_s = 60.0
 
-    def __init__(self, link: Link, renew: Callable[[], Link], rename: Callable[[Frame], Frame] = lambda f: f) -> None:
-        self.name = link.label
+    def __init__(
+        self,
+        name: str,
+        link: Link | None,
+        renew: Callable[[], Link],
+        rename: Callable[[Frame], Frame] = lambda frame: frame,
+    ) -> None:
+        """Without a link it makes the first one itself, on its own thread."""
+        self.name = name
         self.ended = threading.Event()
         self.last_word: Mapping[str, Any] = {}
         self.lost_frames = 0  # shed on the other side
-        self.clock = RemoteClock(f"host:{link.label}")
+        self.clock = RemoteClock(f"host:{name}")
         self._renew, self._rename = renew, rename
         self._link: Link | None = link
         self._context = SourceContext()
@@ -47,10 +54,18 @@ class RemoteSource:
         self._lost_at = 0.0
         self._waiting: list[dict[str, Any]] = []
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that are watched there."""
+        listed = self._link.began.get("pids") if self._link is not None else None
+        return tuple(pid for pid in listed if type(pid) is int) if isinstance(listed, list) else ()
+
     def open(self, context: SourceContext) -> Iterator[Frame]:
-        """Begins with the time over there, so that all that follows is on our clock."""
+        """Begins with the time over there, so that all that follows is on our clock. Raises Unreachable."""
         self._context = context
-        assert self._link is not None
+        if self._link is None:
+            self._link = self._renew()
+            self._heard = monotonic()
         yield from self._greet(self._link)
 
     def poll(self) -> Iterator[Frame]:

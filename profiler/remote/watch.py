@@ -10,11 +10,13 @@ from typing import Any
 
 from acceltop.profiler.clock import monotonic
 from acceltop.profiler.remote import bundle
-from acceltop.profiler.remote.link import Link, Say, failure
+from acceltop.profiler.remote.link import Cut, Link, Say, failure
 from acceltop.profiler.remote.source import RemoteSource
-from acceltop.profiler.remote.transport import Transport
+from acceltop.profiler.remote.transport import Transport, Unreachable
+from acceltop.profiler.remote.wire import WORD, WireError
 from acceltop.profiler.session import Session, Sink
 from acceltop.profiler.source import SourceContext
+from acceltop.profiler.text import clean
 
 LOOK_S = 0.1
 FINISH_S = 3.0
@@ -37,13 +39,14 @@ class End:
     gone: tuple[Gone, ...] = ()
 
 
-def connect(transport: Transport, request: Mapping[str, Any], cache: bool, say: Say | None) -> RemoteSource:
-    """A machine that has begun. Questions (a password) are asked on the terminal now, never later."""
+def source(transport: Transport, request: Mapping[str, Any], cache: bool, link: Link | None = None) -> RemoteSource:
+    """A machine to watch. Once a screen may be up nothing is asked on the terminal any more."""
     quiet = transport.without_questions()
-    return RemoteSource(_link(transport, request, cache, say), lambda: _link(quiet, request, cache, None))
+    return RemoteSource(transport.label, link, lambda: connect(quiet, request, cache, None))
 
 
-def _link(transport: Transport, request: Mapping[str, Any], cache: bool, say: Say | None) -> Link:
+def connect(transport: Transport, request: Mapping[str, Any], cache: bool, say: Say | None) -> Link:
+    """A link that has begun; a password is asked for on the terminal. Raises Unreachable, and what is said there."""
     link = Link(transport, say)
     try:
         link.land(bundle.parts(stacks=request["stacks"]), request, cache=cache)
@@ -52,6 +55,31 @@ def _link(transport: Transport, request: Mapping[str, Any], cache: bool, say: Sa
         raise
     link.hush()
     return link
+
+
+def last_word(link: Link) -> Mapping[str, Any]:
+    """Of a program that only answers. Raises what it says, or Unreachable when the link is cut."""
+    while True:
+        try:
+            words = link.read()
+        except (Cut, WireError) as error:
+            raise Unreachable(f"{link.label} did not answer to its end ({clean(str(error), 200)})") from None
+        for word in words:
+            if word.get("kind") == f"{WORD}end":
+                if told := failure(word):
+                    raise told
+                return word
+
+
+def session(
+    sources: Sequence[RemoteSource],
+    context: SourceContext,
+    sinks: Sequence[Sink],
+    ticks: Sequence[Callable[[], None]] = (),
+) -> Session:
+    """A session of other machines, each of which says its own Hello."""
+    loaders = {source.name: partial(_same, source) for source in sources}
+    return Session(loaders, context, sinks, ticks, greeting=len(sources) > 1)
 
 
 def watch(
@@ -63,14 +91,13 @@ def watch(
     duration_s: float | None = None,
 ) -> End:
     """Until `asked` is set, the time is over, or all have said their last word. Raises the error of the only one."""
-    loaders = {source.name: partial(_same, source) for source in sources}
-    session = Session(loaders, context, sinks, ticks, greeting=len(sources) > 1)
-    session.start()
+    running = session(sources, context, sinks, ticks)
+    running.start()
     try:
-        reason = _until_end(session, sources, asked, duration_s)
+        reason = _until_end(running, sources, asked, duration_s)
         _finish(sources)
     finally:
-        session.stop()
+        running.stop()
     words = [(source.name, source.last_word) for source in sources]
     if len(words) == 1 and (error := failure(words[0][1])):
         raise error

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.profiler.cli.program import acceltop, one_line, python
+from tests.profiler.cli.terminal import Terminal
 from tests.remote.sshd import Server, needs_sshd, serve
 
 from acceltop.profiler.errors import AcceltopError, Exit
@@ -217,3 +218,23 @@ def test_a_command_that_is_not_there() -> None:
     result = acceltop("via", "no-such-program", "--", "snapshot")
     assert result.returncode == 5
     assert "no-such-program" in one_line(result)
+
+
+def test_doctor_looks_over_there(server: Server) -> None:
+    result = _ssh(server, "doctor", "--json", "--only", "host,stacks")
+    assert result.returncode == 0, result.stderr
+    checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    assert checks["host"]["ok"]
+    assert checks["stacks"]["ok"], checks  # with the py-spy that came along
+
+
+def test_the_screens_open_on_the_other_machine_and_attach_there(server: Server) -> None:
+    with python() as job:
+        screen = Terminal("ssh", *server.words, "127.0.0.1", "attach", str(job.pid), "--only", "host")
+        try:
+            screen.read_until(f"pid {job.pid}", 60)
+            screen.press("q")
+            assert screen.exit_code() == 0
+        finally:
+            screen.close()
+        assert job.poll() is None
