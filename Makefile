@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
 
-demo: $(VENV)/.acceltop $(VENV)/.torch ## a training job, and acceltop attached to it: a report in half a minute
+demo: $(VENV)/.acceltop $(VENV)/.torch ## a training job, and acceltop attached to it
 	@$(BIN)/acceltop demo
 
 test: $(VENV)/.dev $(VENV)/.torch ## all tests
