@@ -125,15 +125,17 @@ class Timeline(History):
     ) -> Reading | None:
         """The last reading, or the last one at or before `at_ns`."""
         key = Key(metric, self.subjects.canonical(device), pid)
-        newest = next((history.newest[key] for history in self._finest() if key in history.newest), None)
-        if newest is None or at_ns is None or newest.time_ns <= at_ns:
-            return newest
+        series = next((history.values[key] for history in self._finest() if key in history.values), None)
+        if series is None:
+            return None
+        if at_ns is None or series.time_ns <= at_ns:
+            return Reading(series.time_ns, series.value, series.source)
         points = self._points(key)
         index = int(np.searchsorted(points.times, at_ns, "right")) - 1
         if index < 0:
             return None
         value = float(points.total[index] / points.count[index])
-        return Reading(int(points.times[index]), value, newest.source)
+        return Reading(int(points.times[index]), value, series.source)
 
     def series(self, key: Key, t0_ns: int, t1_ns: int, points: int) -> Band:
         """`points` bins over the range, NaN where nothing is known."""

@@ -130,14 +130,23 @@ class Level:
 class Series:
     """One metric of one subject. Readings whose clock went back are kept: whoever reads sorts."""
 
-    __slots__ = ("raw", "fine", "coarse")
+    __slots__ = ("raw", "fine", "coarse", "time_ns", "value", "source", "_times", "_values", "_slack")
 
     def __init__(self, raw_capacity: int = RAW_CAPACITY) -> None:
         self.raw = Columns("qd", raw_capacity)
         self.coarse = Level(COARSE_NS, COARSE_CAPACITY)
         self.fine = Level(FINE_NS, FINE_CAPACITY, self.coarse)
+        self.time_ns, self.value, self.source = 0, 0.0, ""  # the last reading
+        self._times, self._values = self.raw.arrays
+        self._slack = raw_capacity + raw_capacity // 4 if raw_capacity else -1
 
-    def add(self, time_ns: int, value: float) -> None:
-        if self.raw.capacity:
-            self.raw.append(time_ns, value)
+    def add(self, time_ns: int, value: float, source: str) -> None:
+        """Called for every reading there is: no call more than needed."""
         self.fine.add(time_ns, value, value, value)
+        self.time_ns, self.value, self.source = time_ns, value, source
+        if self._slack < 0:
+            return
+        self._times.append(time_ns)
+        self._values.append(value)
+        if len(self._times) > self._slack:
+            self.raw.trim()

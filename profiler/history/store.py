@@ -90,7 +90,7 @@ class History:
         self.span: tuple[int, int] | None = None
         """Time of the first and of the last frame, in ns."""
         self.values: dict[Key, Series] = {}
-        self.newest: dict[Key, Reading] = {}
+        self._series_of: dict[tuple[str | None, int | None], dict[str, Series]] = {}
         self.words: dict[tuple[str | None, int | None], dict[str, State]] = {}
         self.step_histories: dict[int, StepHistory] = {}
         self.kernel_windows: dict[tuple[int, str], Tiered[KernelWindow]] = {}
@@ -122,8 +122,12 @@ class History:
             self.rejected += 1
             return
         self.versions[type(frame).__name__] += 1
-        t0, t1 = self.span or (frame.time_ns, frame.time_ns)
-        self.span = min(t0, frame.time_ns), max(t1, frame.time_ns)
+        self.widen(frame.time_ns, frame.time_ns)
+
+    def widen(self, t0_ns: int, t1_ns: int) -> None:
+        """Something is known of that time."""
+        t0, t1 = self.span or (t0_ns, t1_ns)
+        self.span = min(t0, t0_ns), max(t1, t1_ns)
 
     def add_all(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
@@ -139,17 +143,20 @@ class History:
 
     def load_level(self, key: Key | StepKey, width_ns: int, buckets: Sequence[Bucket]) -> None:
         """Buckets that were kept elsewhere. Raises OverflowError for numbers that have no room."""
+        if not buckets:
+            return
+        level: Level | None
         if isinstance(key, StepKey):
-            level: Level | None = _kept(self.step_histories, key.pid, self._step_store).level(key.phase)
+            level = _kept(self.step_histories, key.pid, self._step_store).level(key.phase)
         else:
-            level = _kept(self.values, key, lambda: Series(self.limits.raw)).fine
+            series = self._series(key)
+            level = series.fine
+            if buckets[-1].start_ns > series.time_ns:
+                series.time_ns, series.value = buckets[-1].start_ns, buckets[-1].total / buckets[-1].calls
         while level is not None and level.width_ns != width_ns:
             level = level.coarser
         if level is not None:
             level.load(buckets)
-        if isinstance(key, Key) and key not in self.newest and buckets:
-            last = buckets[-1]
-            self.newest[key] = Reading(last.start_ns, last.total / last.calls, "")
 
     def _add_hello(self, frame: Hello) -> None:
         make_room(self.hosts, frame.host)
@@ -160,12 +167,15 @@ class History:
         self.subjects.seen(device, frame.pid, frame.time_ns)
         if frame.states:
             self._add_states(device, frame)
+        known = _kept(self._series_of, (device, frame.pid), dict)
         for metric, value in frame.values.items():
-            self._add_value(Key(metric, device, frame.pid), frame.time_ns, value, frame.source)
+            series = known.get(metric)
+            if series is None:
+                series = known[metric] = self._series(Key(metric, device, frame.pid))
+            series.add(frame.time_ns, value, frame.source)
 
-    def _add_value(self, key: Key, time_ns: int, value: float, source: str) -> None:
-        _kept(self.values, key, lambda: Series(self.limits.raw)).add(time_ns, value)
-        self.newest[key] = Reading(time_ns, value, source)
+    def _series(self, key: Key) -> Series:
+        return _kept(self.values, key, lambda: Series(self.limits.raw))
 
     def _add_states(self, device: str | None, frame: Sample) -> None:
         words = _kept(self.words, (device, frame.pid), dict)
@@ -205,13 +215,13 @@ class History:
         for name in ("allocated", "reserved", "peak"):
             value = getattr(frame, name)
             if value is not None:
-                series = Key(f"process.allocator.{name}", key[1], frame.pid)
-                self._add_value(series, frame.time_ns, value, frame.source)
+                series = self._series(Key(f"process.allocator.{name}", key[1], frame.pid))
+                series.add(frame.time_ns, value, frame.source)
 
     def _add_cost(self, frame: Cost) -> None:
         make_room(self.costs, frame.pid)
         self.costs[frame.pid] = frame
-        self._add_value(Key("acceltop.cost", None, frame.pid), frame.time_ns, frame.ratio, "agent")
+        self._series(Key("acceltop.cost", None, frame.pid)).add(frame.time_ns, frame.ratio, "agent")
 
 
 K = TypeVar("K")

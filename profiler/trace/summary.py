@@ -80,6 +80,7 @@ class Overview:
         """Into an empty Timeline."""
         history.add_all(self.frames)
         load(history, self.levels)
+        history.widen(self.t0_ns, self.t1_ns)
 
 
 def load(history: History, levels: Iterable[Levels]) -> None:

@@ -108,7 +108,7 @@ def test_a_replay_shows_what_was_live(reader: TraceReader) -> None:
     replay = Replay(reader)
     seen = replay.timeline
     assert list(seen.devices) == list(live.devices) and list(seen.processes) == list(live.processes)
-    assert seen.notes() == live.notes()
+    assert seen.notes() == live.notes() and seen.span == live.span
     replay.show(T0 + 5 * S, T0 + 15 * S)
     for key in list(live.keys()):
         ours, theirs = (t.series(key, T0 + 5 * S, T0 + 15 * S, 20) for t in (seen, live))

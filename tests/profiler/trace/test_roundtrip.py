@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 import tempfile
+import textwrap
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -174,3 +178,37 @@ def test_unknown_kinds_are_passed_over(tmp_path: Path) -> None:
     path.write_text('{"kind":"Hologram","x":1}\n' + codec.encode(hello) + "\n")
     with TraceReader(path) as reader:
         assert list(reader.frames()) == [hello] and not reader.problems
+
+
+def test_a_recorder_loads_no_more_than_it_needs(tmp_path: Path) -> None:
+    script = textwrap.dedent("""
+        import sys
+        from acceltop.profiler.trace.writer import TraceWriter
+        print(sorted({"mcap", "zstandard", "numpy", "msgspec", "textual"} & set(sys.modules)))
+        from acceltop.profiler.model import Sample
+        with TraceWriter(sys.argv[1]) as writer:
+            writer.write(Sample(1, "host", {"system.cpu.utilization": 0.5}))
+        print(sorted({"numpy", "msgspec", "textual"} & set(sys.modules)))
+    """)
+    path = tmp_path / "a.mcap"
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["[]", "[]"]
+
+
+def test_a_day_takes_little_memory_to_write(tmp_path: Path) -> None:
+    """What is kept of a chunk until the file is closed: at one a second there are 86 400 a day."""
+    with TraceWriter(tmp_path / "a.mcap") as writer:
+
+        def chunks(first: int, last: int) -> None:
+            for number in range(first, last):
+                writer.write(Sample(T0 + number * S, "host", {"system.cpu.utilization": 0.5}))
+                writer.flush()
+
+        chunks(0, 1500)
+        tracemalloc.start()
+        chunks(1500, 4500)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert held / 3000 < 100
+    with TraceReader(tmp_path / "a.mcap") as reader:
+        assert reader.summary.counts == {"Sample": 4500} and reader.summary.whole
