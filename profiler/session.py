@@ -245,7 +245,7 @@ class _Runner:
         try:
             source = self._load()
             self._emit_all(source.open(self._context))
-            self._begin(None)
+            self._opened()
             self._poll(source)
         finally:
             if source is not None:
@@ -263,6 +263,11 @@ class _Runner:
             self.readings += 1
             # On the grid of the first reading, but readings that were missed stay missed.
             due += interval * max(1, int((monotonic() - due) / interval) + 1)
+
+    def _opened(self) -> None:
+        if self._call is not None:
+            _log.info("source %s opened in %.0f ms", self.name, 1e3 * (monotonic() - self._call.began))
+        self._begin(None)
 
     def _begin(self, deadline_s: float | None) -> None:
         self._call = None if deadline_s is None else _Call(monotonic(), now_ns(), deadline_s)

@@ -10,7 +10,7 @@ from acceltop.profiler.errors import TargetError, UsageError
 from acceltop.profiler.text import clean
 
 MAX_TARGETS = 64
-_PIDS = re.compile(r"\d{1,10}(,\d{1,10})*")
+_PIDS = re.compile(r"[0-9]{1,10}(,[0-9]{1,10})*")
 _LIST = "acceltop snapshot lists what runs here"
 
 
