@@ -54,9 +54,13 @@ class Job:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        code = self._process.poll()
         self._process.kill()
         self._process.communicate()
+        words = self._last_words()
         self._folder.cleanup()
+        if code and isinstance(error, Failed) and self._module not in str(error):
+            raise Failed(f"{error}; {self._module} ended with code {code}: {words}") from error
 
     def _warm(self) -> bool:
         done = self._log.stat().st_size // 8 if self._log.exists() else 0
