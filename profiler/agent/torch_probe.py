@@ -55,7 +55,8 @@ class Probe:
         self._stall_s = 0.0
         self._said: Optional[str] = None
         now = time.monotonic()
-        self._timers = {"steps": now, "cost": now + 2 * COST_EVERY_S, "memory": now, "slices": now}
+        self._timers = {"steps": now, "cost": now + 2 * COST_EVERY_S, "memory": now}
+        self._next_slices = now
         self._next_window = now
         self._close_at = self._next_look = 0.0
         self._next_away = now
@@ -187,8 +188,8 @@ class Probe:
         frame.update(invalid=window.invalid, dropped=self._agent.dropped)
         if self._recent:
             frame["steps"] = profiled / NS / median(self._recent)
-        if time.monotonic() >= self._timers["slices"]:
-            self._timers["slices"] = time.monotonic() + SLICES_EVERY_S
+        if time.monotonic() >= self._next_slices:
+            self._next_slices = time.monotonic() + SLICES_EVERY_S
             frame["slices"] = slices(window, session.opened_ns, _thread_name)
         return frame
 

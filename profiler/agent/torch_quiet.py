@@ -20,7 +20,10 @@ def bound_to_main() -> bool:
 
 def first_session_in_this_thread(nobody_else: bool = False) -> bool:
     """One empty session in the main thread: kineto binds itself to the thread of its first one, and complains on stderr
-    when others follow. `nobody_else`: it is known that the user's own profiler is not about to begin. On CPU builds only: with CUDA an empty session can cost all later kernel events."""
+    when others follow. On CPU builds only: with CUDA an empty session can cost all later kernel events.
+
+    `nobody_else`: it is known that the user's own profiler is not about to begin.
+    """
     torch = sys.modules.get("torch")
     if torch is None or not ready(torch) or torch.version.cuda or getattr(torch.version, "hip", None):
         return False
