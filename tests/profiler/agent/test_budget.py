@@ -1,0 +1,72 @@
+"""Windows stay within the budget for jobs of any density, and the job's own steps tell what they cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from acceltop.profiler.agent.budget import LONGEST_S, Meter, Plan, cost_frame
+
+
+def settled(events_per_s: float, fixed_s: float, by_event_s: float, budget: float) -> tuple[float, float]:
+    """(share of time that windows cost, seconds of the windows) once the price of this job is learned."""
+    plan = Plan(budget)
+    cost = length = 0.0
+    for _ in range(60):
+        length = plan.window_s()
+        stall = fixed_s + by_event_s * events_per_s * length
+        plan.learn(int(events_per_s * length), length, stall)
+        cost = stall / (plan.period_s() + length)
+    return cost, length
+
+
+@pytest.mark.parametrize("budget", [0.001, 0.01, 0.05])
+@pytest.mark.parametrize("density", [2e3, 25e3, 290e3, 690e3, 5e6])
+def test_the_price_stays_within_the_budget(density: float, budget: float) -> None:
+    cost, length = settled(density, 0.0015, 4e-6, budget)
+    assert cost <= budget
+    assert 0.001 <= length <= LONGEST_S
+
+
+def test_a_job_of_few_events_gets_long_windows() -> None:
+    assert settled(0.0, 0.0015, 4e-6, 0.01)[1] == LONGEST_S
+
+
+def test_a_measured_cost_over_the_budget_makes_windows_smaller() -> None:
+    plan = Plan(0.01)
+    plan.learn(2500, 0.0036, 0.012)
+    before = plan.window_s(), plan.expected()
+    for _ in range(10):
+        plan.correct(0.03)
+    assert plan.window_s() < before[0] and plan.expected() < before[1]
+    for _ in range(100):
+        plan.correct(0.001)
+    assert plan.window_s() == before[0]
+
+
+def steps(meter: Meter, extra_s: float, between_s: float, away_s: float) -> None:
+    for _ in range(20):
+        for _ in range(20):
+            meter.step(between_s, profiled=False, paused=False)
+        meter.step(between_s + extra_s, profiled=True, paused=False)
+    for number in range(100):
+        meter.step(away_s * (1 + number % 3 * 1e-4), profiled=False, paused=True)
+
+
+def test_what_a_window_adds_is_measured() -> None:
+    meter = Meter()
+    steps(meter, extra_s=0.01, between_s=0.1, away_s=0.1)
+    assert meter.ratio(period_s=2.0) == pytest.approx(0.005, rel=0.05)
+
+
+def test_a_job_that_stays_slow_between_windows_is_noticed() -> None:
+    meter = Meter()
+    steps(meter, extra_s=0.0, between_s=0.11, away_s=0.1)
+    assert meter.ratio(period_s=2.0) == pytest.approx(0.1, rel=0.02)
+
+
+def test_few_steps_are_no_measurement() -> None:
+    meter, plan = Meter(), Plan(0.01)
+    meter.step(0.1, profiled=True, paused=False)
+    assert meter.ratio(2.0) is None
+    frame = cost_frame(42, 1, plan, meter, 0.001)
+    assert frame["measured"] is False and 0 < frame["ratio"] <= 0.01
