@@ -91,8 +91,18 @@ def _checked(table: object, path: Path) -> dict[str, str]:
 
 def binding_ids() -> set[str]:
     """Ids of all bindings, of the app's and of the panes'."""
-    from acceltop.views.screens.kernel import KernelPage
-    from acceltop.views.widgets.table_pane import TablePane
+    lists = [
+        APP_BINDINGS,
+        *(getattr(import_module(f"acceltop.views.{module}"), name).BINDINGS for module, name in _BOUND),
+    ]
+    return {binding.id for bindings in lists for binding in bindings if isinstance(binding, Binding) and binding.id}
 
-    bindings = [*APP_BINDINGS, *KernelPage.BINDINGS, *TablePane.BINDINGS]
-    return {binding.id for binding in bindings if isinstance(binding, Binding) and binding.id}
+
+_BOUND = (
+    ("screens.kernel", "KernelPage"),
+    ("screens.page", "FilterInput"),
+    ("screens.help", "HelpScreen"),
+    ("widgets.table_pane", "TablePane"),
+    ("widgets.stacks", "IciclePane"),
+    ("widgets.slices", "SlicesPane"),
+)

@@ -42,17 +42,22 @@ def utc() -> Iterator[None]:
         time.tzset()
 
 
+def filled(frames: Iterable[Frame]) -> Timeline:
+    timeline = Timeline()
+    timeline.add_all(frames)
+    return timeline
+
+
 @asynccontextmanager
 async def shown(
-    frames: Iterable[Frame],
+    frames: Iterable[Frame] | Timeline,
     size: Size = (120, 36),
     recorded: bool = False,
     theme: str = "dark",
     glyphs: str = "braille",
 ) -> AsyncIterator[tuple[AcceltopApp, Hands]]:
     """The app with these frames, its clocks standing at their end."""
-    timeline = Timeline()
-    timeline.add_all(frames)
+    timeline = frames if isinstance(frames, Timeline) else filled(frames)
     app = AcceltopApp(timeline, Recorded() if recorded else Live(), theme=theme, glyphs=glyphs)
     span = timeline.span
     app.scene.clock_ns = lambda: span[1] if span else 0

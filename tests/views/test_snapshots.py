@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
-from tests.views.screens import Size, press, shown, utc
+from tests.views.screens import Size, filled, press, shown, text_of, utc
 from tests.views.session_frames import cpu_session, gpu_session
 
 from acceltop.profiler.model import Frame
+from acceltop.profiler.timeline import Timeline
 
 HERE = Path(__file__).parent / "snapshots"
 SIZES: dict[str, Size] = {"80x24": (80, 24), "120x36": (120, 36), "160x48": (160, 48)}
@@ -29,8 +31,14 @@ SCREENS = {
 }
 
 
+@cache
+def _timeline(session: str) -> Timeline:
+    """Screens only look at it."""
+    return filled(SESSIONS[session]())
+
+
 async def _picture(session: str, size: Size, keys: str, glyphs: str = "braille", theme: str = "dark") -> str:
-    async with shown(SESSIONS[session](), size, theme=theme, glyphs=glyphs) as (app, pilot):
+    async with shown(_timeline(session), size, theme=theme, glyphs=glyphs) as (app, pilot):
         return await press(app, pilot, *keys.split())
 
 
@@ -56,6 +64,7 @@ def test_terminals_without_braille(glyphs: str) -> None:
         picture = asyncio.run(_picture("gpu", (160, 48), "", glyphs))
     braille = [char for char in picture if "\u2800" <= char <= "\u28ff"]
     assert not braille
+    assert glyphs != "ascii" or picture.isascii()
     _same(f"gpu-overview-160x48-{glyphs}", picture)
 
 
@@ -83,11 +92,17 @@ def test_too_small_says_so_in_one_line(size: Size) -> None:
     assert told[0].startswith(" acceltop needs")
 
 
-@pytest.mark.parametrize("size", [(60, 16), (79, 23), (100, 30), (139, 43), (200, 60), (250, 70)])
 @pytest.mark.parametrize("screen", SCREENS)
-def test_every_size_is_drawn_within_its_width(screen: str, size: Size) -> None:
-    with utc():
-        lines = asyncio.run(_picture("gpu", size, SCREENS[screen])).splitlines()
-    assert len(lines) == size[1]
-    assert max(map(len, lines)) <= size[0]
-    assert lines[0].startswith(" acceltop")
+def test_every_size_is_drawn_within_its_width(screen: str) -> None:
+    async def run() -> None:
+        async with shown(_timeline("gpu"), (250, 70)) as (app, pilot):
+            await press(app, pilot, *SCREENS[screen].split())
+            for size in [(60, 16), (79, 23), (100, 30), (139, 43), (200, 60), (30, 8), (250, 70)]:
+                await pilot.resize_terminal(*size)
+                await pilot.pause()
+                lines = text_of(app).splitlines()
+                assert len(lines) == size[1]
+                assert max(map(len, lines)) <= size[0]
+                assert " acceltop" in lines[0]
+
+    asyncio.run(run())

@@ -10,7 +10,11 @@ from acceltop.profiler import numbers
 from acceltop.views.draw.line import Span
 
 _LEVELS = " ▁▂▃▄▅▆▇█"
-_ASCII_LEVELS = " .:-=+*#%"
+_STAND_INS = {
+    ".": "▁▂▏·╷", "-": "▃▄▍▎─–−", "=": "▅▆▌", "#": "▇█▉▊▋▓", "|": "│┃‖▮", "*": "●", "!": "▲", "v": "▼↓", ">": "▶▸→",
+    "<": "←", "^": "↑", "o": "◆°", "x": "✖×", "~": "…≈", "u": "µ", '"': "“”", "%": "▒", ":": "░", "+": "▚",
+}  # fmt: skip
+_ASCII = {ord(char): plain for plain, chars in _STAND_INS.items() for char in chars}
 _LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)  # braille dots of a column filled from below, by height
 _RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # by row and column within a cell
@@ -18,7 +22,7 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # by row and c
 
 @dataclass(frozen=True)
 class Glyphs:
-    """What a terminal can show."""
+    """What a terminal can show. Without blocks the lines of a pane go through `to_ascii` at last."""
 
     braille: bool = True
     blocks: bool = True
@@ -34,13 +38,15 @@ def known(value: float | None) -> bool:
     return value is not None and not math.isnan(value)
 
 
-def bar(ratio: float | None, width: int, token: str, glyphs: Glyphs = FULL) -> tuple[Span, ...]:
+def to_ascii(text: str) -> str:
+    """What we draw with in ASCII; letters of names stay."""
+    return text if text.isascii() else text.translate(_ASCII)
+
+
+def bar(ratio: float | None, width: int, token: str) -> tuple[Span, ...]:
     """`ratio` of `width` cells filled, on its trough. Unknown: no trough either. More than nothing shows at least ▏."""
     if ratio is None or math.isnan(ratio):
         return (Span(" " * width),)
-    if not glyphs.blocks:
-        filled = min(max(math.ceil(ratio * width), 0), width)
-        return (Span("#" * filled, token), Span("." * (width - filled), "faint"))
     return (Span(numbers.bar(ratio, width), f"{token}@trough"),)
 
 
@@ -53,9 +59,8 @@ def area(values: Sequence[float], rows: int, glyphs: Glyphs = FULL) -> list[str]
         values = [math.nan, *values]
     if glyphs.braille:
         return _braille_area([_height(value, rows * 4) for value in values], rows)
-    levels = _LEVELS if glyphs.blocks else _ASCII_LEVELS
     means = [_mean(a, b) for a, b in zip(values[::2], values[1::2], strict=True)]
-    return _level_area([_height(value, rows * 8) for value in means], rows, levels)
+    return _level_area([_height(value, rows * 8) for value in means], rows)
 
 
 def _height(value: float, steps: int) -> int:
@@ -80,8 +85,10 @@ def _braille_area(heights: list[int], rows: int) -> list[str]:
     return lines
 
 
-def _level_area(heights: list[int], rows: int, levels: str) -> list[str]:
-    return ["".join(levels[min(max(height - (rows - 1 - row) * 8, 0), 8)] for height in heights) for row in range(rows)]
+def _level_area(heights: list[int], rows: int) -> list[str]:
+    return [
+        "".join(_LEVELS[min(max(height - (rows - 1 - row) * 8, 0), 8)] for height in heights) for row in range(rows)
+    ]
 
 
 class Dots:
@@ -104,6 +111,4 @@ class Dots:
     def _glyph(self, cell: int) -> str:
         if not cell:
             return " "
-        if self._glyphs.braille:
-            return chr(0x2800 + cell)
-        return "•" if self._glyphs.blocks else "*"
+        return chr(0x2800 + cell) if self._glyphs.braille else "●"

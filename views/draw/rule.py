@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from acceltop.profiler.numbers import shorten
 from acceltop.views.draw.line import Line, Row, Span, clipped, spans_width
 
 
@@ -12,7 +13,7 @@ def rule(width: int, title: str, number: str = "", hints: Iterable[Span] = (), f
     row = Row().put("─ ", "rule")
     if number:
         row.put(f"{number} ", "*accent")
-    row.put(title, "*accent" if focused else "*text").put(" ")
+    row.put(shorten(title, width - row.width - 3), "*accent" if focused else "*text").put(" ")
     tail = clipped(hints, max(width - row.width - 5, 0))
     after = spans_width(tail) + 3 if tail else 0
     row.put("─" * max(width - row.width - after, 0), "rule")

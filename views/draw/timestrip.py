@@ -22,14 +22,11 @@ def strip(
     """`values` hold two points a cell; `cursor` and `selection` count cells. What lies after the cursor is fainter."""
     row = Row().put(" ").add((mark,)).put(f" {clock} ", "*text").put(" ")
     text = area(values, 1, glyphs)[0]
-    bar = "┃" if glyphs.blocks else "|"
     cells = [(char, _token(index, cursor, selection)) for index, char in enumerate(text)]
     if 0 <= cursor < len(cells):
-        cells[cursor] = (bar, "*accent")
+        cells[cursor] = ("┃", "*accent")
     for token, run in groupby(cells, key=lambda cell: cell[1]):
         row.put("".join(char for char, _ in run), token)
-    if cursor >= len(cells):
-        row.put(bar, "*accent")
     return row.put(" ").add((state,)).line()
 
 

@@ -10,6 +10,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from acceltop.views.draw.glyphs import FULL, Glyphs, to_ascii
 from acceltop.views.draw.line import BLANK, Line, changed
 from acceltop.views.theme import Palette
 
@@ -37,6 +38,10 @@ class Canvas(Widget):
     def palette(self) -> Palette:
         """The colours to draw with now."""
         raise NotImplementedError
+
+    def glyphs(self) -> Glyphs:
+        """What the terminal can show."""
+        return FULL
 
     def redraw(self) -> None:
         """Draws; what is the same as before stays."""
@@ -92,8 +97,8 @@ class Canvas(Widget):
         return Region(start, y, end - start, 1)
 
     def _strip(self, line: Line) -> Strip:
-        style = self.palette().style
-        segments = [Segment(span.text, style(span.token, line.back)) for span in line.spans]
+        style, drawn = self.palette().style, str if self.glyphs().blocks else to_ascii
+        segments = [Segment(drawn(span.text), style(span.token, line.back)) for span in line.spans]
         ground = style("", line.back)
         strip = Strip(segments).adjust_cell_length(self.size.width, ground)
         for line_filter in self.app.get_line_filters():

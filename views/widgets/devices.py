@@ -138,7 +138,7 @@ class DevicesPane(TablePane[DeviceFact]):
 
     def _activity(self, fact: DeviceFact, width: int) -> tuple[Span, ...]:
         share = value(self.scene, fact, fact.activity)
-        drawn = bar(share, max(width - 6, 4), "sm", self.scene.glyphs)
+        drawn = bar(share, max(width - 6, 4), "sm")
         return tail_cell(drawn, pct(share), width, "sm")
 
     def _history(self, fact: DeviceFact, width: int) -> tuple[Span, ...]:
@@ -152,14 +152,14 @@ class DevicesPane(TablePane[DeviceFact]):
 
         def draw(fact: DeviceFact, width: int) -> tuple[Span, ...]:
             share = ratio(self.scene, fact, metric)
-            return tail_cell(bar(share, cells, colour, self.scene.glyphs), pct(share), width, colour)
+            return tail_cell(bar(share, cells, colour), pct(share), width, colour)
 
         return draw
 
     def _dram(self, fact: DeviceFact, width: int) -> tuple[Span, ...]:
         metric = self._bandwidth()
         share, rate = ratio(self.scene, fact, metric), value(self.scene, fact, metric)
-        drawn = bar(share, 11 if width > 20 else 8, "dram", self.scene.glyphs)
+        drawn = bar(share, 11 if width > 20 else 8, "dram")
         if width <= 20:
             return tail_cell(drawn, pct(share), width, "dram")
         amount = numbers.metric(metric, rate) if metric == "hw.gpu.dram.bandwidth" else "busy, hint"
@@ -168,7 +168,7 @@ class DevicesPane(TablePane[DeviceFact]):
     def _memory(self, fact: DeviceFact, width: int) -> tuple[Span, ...]:
         used, limit = value(self.scene, fact, "hw.gpu.memory.usage"), limit_of(self.scene, fact, "hw.gpu.memory.usage")
         share = used / limit if used is not None and limit else None
-        drawn = bar(share, 8, "memory", self.scene.glyphs)
+        drawn = bar(share, 8, "memory")
         text = "" if used is None else numbers.of(used, limit, "B")
         return (*drawn, Span(fit(f" {text}", width - 8)))
 

@@ -76,7 +76,7 @@ class KernelPane(Pane):
         ]
         lines = [_pair(label, text, width) for label, text in pairs if text != numbers.UNKNOWN]
         for label, share, token, rate in self._peaks(fact):
-            row = Row().put(f" {label}", "dim", _LABEL).add(bar(share, 16, token, self.scene.glyphs))
+            row = Row().put(f" {label}", "dim", _LABEL).add(bar(share, 16, token))
             lines.append(row.put(f" {pct(share)} ", token).put(rate, "dim").line())
         if fact.bound:
             lines.append(Row().put(" bound", "dim", _LABEL).put(fact.bound, BOUND_TOKENS[fact.bound]).line())

@@ -117,7 +117,7 @@ class KernelsPane(TablePane[KernelFact]):
     def _share(self, fact: KernelFact, width: int) -> tuple[Span, ...]:
         table = kernel_table(self.scene)
         top = table.rows[0].kernel.share if table and table.rows else 1.0
-        drawn = bar(fact.kernel.share / top if top else None, width - 5, "share", self.scene.glyphs)
+        drawn = bar(fact.kernel.share / top if top else None, width - 5, "share")
         return tail_cell(drawn, f"{fact.kernel.share * 100:.1f}", width)
 
     def _kernel(self, fact: KernelFact, width: int) -> tuple[Span, ...]:

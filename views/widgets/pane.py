@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual import events
 
+from acceltop.views.draw.glyphs import Glyphs
 from acceltop.views.draw.line import Line, Row, Span
 from acceltop.views.draw.rule import rule
 from acceltop.views.scene import Scene
@@ -30,6 +31,9 @@ class Watcher(Canvas):
 
     def palette(self) -> Palette:
         return self.scene.palette
+
+    def glyphs(self) -> Glyphs:
+        return self.scene.glyphs
 
 
 class Pane(Watcher):

@@ -221,7 +221,7 @@ class LinesPane(TablePane[LineFact]):
         facts = self.source().facts()
         total = facts.threads.get(self.source().thread, 0) if facts else 0
         share = count / total if total else None
-        return tail_cell(bar(share, 6, "share", self.scene.glyphs), pct(share), width)
+        return tail_cell(bar(share, 6, "share"), pct(share), width)
 
     def _gil(self, fact: LineFact, width: int) -> tuple[Span, ...]:
         if fact.gil is None:

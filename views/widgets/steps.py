@@ -85,7 +85,7 @@ class HistogramPane(Pane):
         lines = []
         for count, low in zip(counts.tolist(), edges.tolist(), strict=False):
             row = Row().put(numbers.duration(low), "dim", 9, ">").put(" ")
-            row.add(bar(count / most if count else None, max(width - 20, 4), "share", self.scene.glyphs))
+            row.add(bar(count / most if count else None, max(width - 20, 4), "share"))
             lines.append(row.put(numbers.count(count) if count else "", "", 8, ">").line())
         return lines
 

@@ -9,7 +9,7 @@ from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.metrics import METRICS, Metric
 from acceltop.views.draw.chart import SCALE, beside, ends, framed, short
 from acceltop.views.draw.glyphs import area, bar
-from acceltop.views.draw.line import Line, Row, Span
+from acceltop.views.draw.line import Line, Row, Span, clipped, spans_width
 from acceltop.views.draw.stacked import legend, stacked
 from acceltop.views.facts.devices import DeviceFact
 from acceltop.views.facts.steps import SHORT, StepFacts, rank_medians, step_chart, step_facts
@@ -99,17 +99,19 @@ def step_block(scene: Scene, width: int, height: int) -> list[Line]:
     if chart is None or facts is None:
         return []
     lines = stacked(chart.columns, phase_tokens(chart.parts), rows, chart.high, scene.glyphs, scene.palette.coloured)
-    title = ends(_step_title(facts), phase_legend(scene, chart.parts), width)
+    title = _step_title(facts, phase_legend(scene, chart.parts), width)
     top = _milliseconds(chart.high), _milliseconds(chart.high / 2), "0"
     return framed(title, lines, top, width)
 
 
-def _step_title(facts: StepFacts) -> list[Span]:
-    return [
-        Span("step ", "dim"),
-        Span(numbers.duration(facts.median), "*text"),
-        Span(f"  p99 {_milliseconds(facts.p99)}", "dim"),
-    ]
+def _step_title(facts: StepFacts, parts: tuple[Span, ...], width: int) -> tuple[Span, ...]:
+    """The figures as far as the legend leaves room: without it nobody can read the chart."""
+    median = [Span("step ", "dim"), Span(numbers.duration(facts.median), "*text")]
+    figures = [*median, Span(f"  p99 {_milliseconds(facts.p99)}", "dim")]
+    for left in (figures, median, []):
+        if spans_width(left) + spans_width(parts) + 2 <= width:
+            return ends(left, parts, width)
+    return clipped(parts, width)
 
 
 def _milliseconds(ns: float) -> str:
@@ -140,7 +142,7 @@ def rank_block(scene: Scene, ranks: list[tuple[int, float]], width: int, height:
     shown = ranks if len(ranks) < height else sorted(ranks, key=lambda rank: -rank[1])[: height - 1]
     for rank, median in shown:
         worst = rank == slowest[0] and median > 1.03 * middle
-        drawn = bar(median / (slowest[1] * 1.1), cells, "warn" if worst else "share", scene.glyphs)
+        drawn = bar(median / (slowest[1] * 1.1), cells, "warn" if worst else "share")
         row = Row().put(str(rank), "dim", 3, ">").put(" ").add(drawn).put(" ")
         lines.append(row.put(numbers.duration(median), "warn" if worst else "").line())
     return lines

@@ -1,0 +1,291 @@
+"""What panes say, against sessions whose answers are known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+from tests.views.screens import Live
+from tests.views.session_frames import MS, T0, TRAIN_PID, gpu_session
+
+from acceltop.profiler.clock import NS_PER_S
+from acceltop.profiler.model import (
+    DeviceFound,
+    DeviceLost,
+    Frame,
+    KernelRow,
+    KernelWindow,
+    Note,
+    ProcessFound,
+    ProcessGone,
+    Sample,
+    StackWindow,
+    Steps,
+)
+from acceltop.profiler.timeline import Timeline
+from acceltop.views.facts.devices import device_facts, grid, history, state_words
+from acceltop.views.facts.kernels import kernel_table, short_line
+from acceltop.views.facts.notes import findings
+from acceltop.views.facts.slices import Lane, lane_cells
+from acceltop.views.facts.stacks import stack_facts
+from acceltop.views.facts.steps import find_step, nice_ceiling, step_chart, step_facts
+from acceltop.views.facts.trends import trend, trend_metrics
+from acceltop.views.moment import Playhead
+from acceltop.views.scene import Scene, script_name
+
+GPU = "nvidia:GPU-1"
+PID = 77
+
+
+def scene_of(frames: Iterable[Frame]) -> Scene:
+    timeline = Timeline()
+    timeline.add_all(frames)
+    scene = Scene(timeline, Live(), Playhead(timeline))
+    scene.clock_ns = lambda: timeline.span[1] if timeline.span else 0
+    return scene
+
+
+def _gpu(*samples: Frame) -> Scene:
+    return scene_of([DeviceFound(T0, GPU, "H100", "gpu", index=1, memory_bytes=80), *samples])
+
+
+# --- devices
+
+
+def test_the_best_measure_of_activity_is_taken() -> None:
+    coarse = Sample(T0, "nvml", {"hw.gpu.utilization": 0.9}, GPU)
+    fine = Sample(T0, "nvml", {"hw.gpu.sm.active": 0.4}, GPU)
+    assert device_facts(_gpu(coarse))[0].activity == "hw.gpu.utilization"
+    assert device_facts(_gpu(coarse, fine))[0].activity == "hw.gpu.sm.active"
+    assert device_facts(_gpu())[0].activity is None
+
+
+def test_a_lost_device_says_so_and_a_silent_one_since_when() -> None:
+    reading = Sample(T0, "nvml", {"hw.gpu.utilization": 0.9}, GPU)
+    scene = _gpu(reading)
+    assert state_words(scene, device_facts(scene)[0]) == ("·", "dim")
+    scene.clock_ns = lambda: T0 + 12 * NS_PER_S
+    assert state_words(scene, device_facts(scene)[0]) == ("12 s ago", "warn")
+    scene.timeline.add(DeviceLost(T0 + NS_PER_S, GPU, "fell off the bus"))
+    assert state_words(scene, device_facts(scene)[0]) == ("✖ lost: fell off the bus", "bad")
+
+
+def test_what_throttles_is_told_and_idle_is_not() -> None:
+    for word, said in (("thermal", "▼ thermal"), ("none", "·"), ("idle", "·")):
+        scene = _gpu(Sample(T0, "nvml", {"hw.gpu.utilization": 0.9}, GPU, states={"throttle": word}))
+        assert state_words(scene, device_facts(scene)[0])[0] == said
+
+
+def test_columns_of_a_history_keep_their_place_while_time_goes_on() -> None:
+    for at in range(0, 100):
+        t0, t1 = grid(T0 + at * NS_PER_S, 60, 60 * NS_PER_S)
+        assert (t1 - t0, t1 % (2 * NS_PER_S)) == (60 * NS_PER_S, 0)
+        assert t1 - 2 * NS_PER_S <= T0 + at * NS_PER_S < t1
+
+
+def test_a_history_shows_what_was_read() -> None:
+    scene = _gpu(*(Sample(T0 + s * NS_PER_S, "nvml", {"hw.gpu.utilization": s / 100}, GPU) for s in range(60)))
+    values = history(scene, device_facts(scene)[0].key("hw.gpu.utilization"), 60, 60 * NS_PER_S)
+    assert values[-1] == pytest.approx(0.59)
+    assert values[-31] == pytest.approx(0.29)
+
+
+def test_the_trend_is_the_mean_of_all_gpus_without_the_cpu() -> None:
+    scene = scene_of(gpu_session(30))
+    shown = trend(scene, trend_metrics(scene)[0], 20)
+    now = [scene.value("hw.gpu.sm.active", f"nvidia:GPU-{gpu}") or 0.0 for gpu in range(8)]
+    assert shown.now == pytest.approx(sum(now) / 8)
+    assert shown.devices == 8
+
+
+# --- steps
+
+
+def _steps(*durations_ms: int, **phases_ms: tuple[int, ...]) -> Scene:
+    phases = {name: tuple(ms * MS for ms in column) for name, column in phases_ms.items()}
+    return scene_of(
+        [ProcessFound(T0, PID, "python train.py"), Steps(T0, PID, 10, tuple(d * MS for d in durations_ms), phases)]
+    )
+
+
+def test_step_figures() -> None:
+    facts = step_facts(_steps(10, 10, 10, 50, data=(1, 1, 1, 41)))
+    assert facts is not None
+    assert (facts.count, facts.last_index, facts.median, facts.slowest) == (4, 13, 10 * MS, 50 * MS)
+    assert facts.phases == {"data": 11 * MS}
+    assert facts.rate_per_s == pytest.approx(50)
+
+
+def test_the_chart_shows_single_steps_and_the_slowest_of_groups_when_zoomed_out() -> None:
+    scene = _steps(*([10] * 99 + [70]), forward=tuple([5] * 99 + [60]))
+    one = step_chart(scene, 20)
+    assert one is not None
+    assert (one.group, len(one.columns), one.columns[-1]) == (1, 20, (60 * MS,))
+    scene.head.zoom_by(-1)
+    grouped = step_chart(scene, 20)
+    assert grouped is not None
+    assert grouped.group == 5
+    assert max(grouped.columns) == (60 * MS,)
+
+
+def test_steps_without_phases_are_one_part() -> None:
+    chart = step_chart(_steps(10, 20), 20)
+    assert chart is not None
+    assert (chart.parts, chart.columns) == (("other",), [(10 * MS,), (20 * MS,)])
+
+
+@pytest.mark.parametrize(("value", "ceiling"), [(271, 300), (1, 1), (0.21, 0.3), (0, 1), (math.nan, 1), (999, 1000)])
+def test_scales_end_at_round_numbers(value: float, ceiling: float) -> None:
+    assert nice_ceiling(value) == pytest.approx(ceiling)
+
+
+def test_steps_are_found_from_where_one_is() -> None:
+    scene = _steps(10, 20, 30)
+    scene.head.seek(T0 + 10 * MS)
+    assert find_step(scene, 1) == T0 + 30 * MS
+    assert find_step(scene, 0) == T0 + 60 * MS
+    assert find_step(scene, -1) is None
+
+
+# --- kernels
+
+
+def _kernel(name: str, **other: object) -> KernelRow:
+    return KernelRow(name, "kernel", 10, 10 * MS, MS, MS, GPU, **other)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("row", "bound"),
+    [
+        (_kernel("k", bytes=8 * 10**9, flops=10**10), "memory"),
+        (_kernel("k", bytes=10**9, flops=8 * 10**12), "compute"),
+        (_kernel("k", bytes=10**8, flops=10**9), "latency"),
+        (_kernel("k"), ""),
+        (_kernel("ncclDevKernel_AllReduce", origin="NCCL", bytes=10**9), "comm"),
+        (KernelRow("Memcpy HtoD", "memcpy", 1, MS, MS, MS, GPU, bytes=10**6), "copy"),
+    ],
+)
+def test_what_bounds_a_kernel(row: KernelRow, bound: str) -> None:
+    device = DeviceFound(T0, GPU, "x", "gpu", peak_bytes_per_s=1e12, peak_flop_per_s={"bf16": 1e15})
+    window = KernelWindow(T0, T0 + NS_PER_S, PID, "torch", (row,), NS_PER_S)
+    table = kernel_table(scene_of([device, ProcessFound(T0, PID, "x"), window]))
+    assert table is not None
+    assert table.rows[0].bound == bound
+
+
+def test_shares_of_makers_add_up() -> None:
+    table = kernel_table(scene_of(gpu_session(10)))
+    assert table is not None
+    assert sum(share for _, share in table.makers) == pytest.approx(1.0)
+    assert table.makers[0][0] == "FlashAttention"
+
+
+def test_a_line_is_shown_without_its_folder() -> None:
+    assert short_line("/home/ann/job/train.py:64 train") == "train.py:64 train"
+    assert short_line("train.py:64") == "train.py:64"
+
+
+# --- stacks
+
+
+def test_lines_own_and_total_with_recursion_once() -> None:
+    stacks = {"Main;a (f.py:1);b (f.py:2);a (f.py:1)": 3, "Main;a (f.py:1)": 2, "Other;c (g.py:1)": 1}
+    window = StackWindow(
+        T0, T0 + NS_PER_S, PID, "py-spy", 100, 6, stacks, {"Main;idle (f.py:9)": 5}, {"Main;a (f.py:1)": 2}
+    )
+    scene = scene_of([ProcessFound(T0, PID, "x"), window])
+    facts = stack_facts(scene, idle=False)
+    assert facts is not None
+    assert facts.threads == {"Main": 5, "Other": 1}
+    assert [(line.frame, line.own, line.total, line.gil) for line in facts.lines("Main")] == [
+        ("a (f.py:1)", 5, 5, 2),
+        ("b (f.py:2)", 0, 3, 0),
+    ]
+    shown = stack_facts(scene, idle=True)
+    assert shown is not None
+    assert shown.threads["Main"] == 10
+
+
+# --- findings
+
+
+def test_findings_come_once_and_the_worst_first() -> None:
+    notes = [Note(T0 + n, "info", "a", "good to know") for n in range(3)] + [
+        Note(T0, "error", "b", "broken", "mend it")
+    ]
+    found = findings(scene_of(notes))
+    assert [(f.text, f.times, f.next_step) for f in found] == [("broken", 1, "mend it"), ("good to know", 3, "")]
+
+
+def test_a_source_that_is_back_takes_its_complaint_back() -> None:
+    late = Note(T0, "warning", "source.late", "nvml has not answered", source="nvml")
+    back = Note(T0 + 1, "info", "source.back", "nvml answers again", source="nvml")
+    assert [f.text for f in findings(scene_of([late]))] == ["nvml has not answered"]
+    assert findings(scene_of([late, back])) == []
+
+
+def test_the_end_of_a_process_is_told_with_its_code() -> None:
+    for code, words in ((1, ", code 1"), (-9, ", signal 9"), (None, "")):
+        gone = ProcessGone(T0, PID, code)
+        text = findings(scene_of([ProcessFound(T0, PID, "x"), gone]))[0].text
+        assert text.startswith(f"process {PID} exited at ")
+        assert text.endswith(words)
+
+
+# --- single calls
+
+
+def _lane(*calls: tuple[int, int, int]) -> Lane:
+    columns = np.array(calls, dtype=np.int64).reshape(-1, 3).T
+    return Lane("stream 7", *columns)
+
+
+def test_cells_have_the_longest_call_and_the_covered_part() -> None:
+    cells = lane_cells(_lane((0, 0, 50), (1, 60, 20), (2, 250, 100)), 0, 400, 4)
+    assert cells.name.tolist() == [0, -1, 2, -1]
+    assert cells.covered.tolist() == pytest.approx([0.7, 0, 1.0, 0])
+
+
+def test_a_long_call_fills_all_its_cells_also_when_it_began_before() -> None:
+    lane = _lane((5, 0, 1000), (6, 1100, 10))
+    assert lane_cells(lane, 0, 1000, 4).name.tolist() == [5, 5, 5, 5]
+    assert lane_cells(lane, 500, 900, 4).name.tolist() == [5, 5, 5, 5]
+
+
+def test_nothing_between_calls() -> None:
+    assert lane_cells(_lane((0, 0, 10), (0, 900, 10)), 100, 800, 4).name.tolist() == [-1, -1, -1, -1]
+
+
+# --- the scene
+
+
+def test_the_lowest_rank_is_shown_first() -> None:
+    scene = scene_of(gpu_session(5))
+    assert scene.focus_pid == TRAIN_PID
+    assert len(scene.ranks()) == 8
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("python /home/ann/train.py --lr 3", "train.py"),
+        ("/usr/bin/python3 -m torch.distributed.run x", "torch.distributed.run"),
+        ("/opt/bin/vllm serve", "vllm"),
+        ("", "?"),
+    ],
+)
+def test_what_a_process_is_called(command: str, name: str) -> None:
+    assert script_name(ProcessFound(T0, PID, command)) == name
+
+
+def test_a_memo_is_kept_until_its_key_changes() -> None:
+    scene = scene_of([])
+    made: list[int] = []
+
+    def make() -> int:
+        made.append(1)
+        return len(made)
+
+    assert [scene.memo("x", key, make) for key in (1, 1, 2, 2)] == [1, 1, 2, 2]

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+from textual.color import Color
+
+from acceltop.profiler.metrics import METRICS
+from acceltop.profiler.model import PHASES
+from acceltop.views.theme import PALETTES, TOKENS, default_glyphs, default_theme
+
+COLOURED = [name for name, palette in PALETTES.items() if palette.coloured]
+MARKS = ("accent", "good", "warn", "bad", "sm", "tensor", "dram", "memory", *(f"phase.{phase}" for phase in PHASES))
+
+
+@pytest.mark.parametrize("name", COLOURED)
+@pytest.mark.parametrize(("token", "least"), [("text", 7.0), ("dim", 3.0), *((mark, 3.0) for mark in MARKS)])
+@pytest.mark.parametrize("ground", ["base", "bar", "selected"])
+def test_everything_can_be_read_on_every_ground(name: str, token: str, least: float, ground: str) -> None:
+    colours = PALETTES[name].colours
+    assert _contrast(colours[token], colours[ground]) >= least
+
+
+@pytest.mark.parametrize("name", COLOURED)
+@pytest.mark.parametrize("frame", range(6))
+def test_names_on_boxes_can_be_read(name: str, frame: int) -> None:
+    colours = PALETTES[name].colours
+    assert _contrast(colours["text"], colours[f"frame.{frame}"]) >= 3.0
+
+
+@pytest.mark.parametrize("name", COLOURED)
+def test_phases_differ_from_each_other(name: str) -> None:
+    colours = PALETTES[name].colours
+    assert len({colours[f"phase.{phase}"] for phase in PHASES}) == len(PHASES)
+
+
+def test_every_metric_has_a_colour_of_the_theme() -> None:
+    assert {metric.colour for metric in METRICS.values()} - {"plain"} <= set(TOKENS)
+
+
+def test_no_colour_has_none() -> None:
+    palette = PALETTES["no-color"]
+    for token in (*TOKENS, "*text", "sm@trough", "*accent@selected"):
+        style = palette.style(token, "selected")
+        assert style.color is None
+        assert style.bgcolor is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"), [({"NO_COLOR": "1"}, "no-color"), ({"NO_COLOR": ""}, "dark"), ({}, "dark")]
+)
+def test_no_color_decides(environ: dict[str, str], name: str) -> None:
+    assert default_theme(environ) == name
+
+
+@pytest.mark.parametrize(
+    ("environ", "glyphs"),
+    [
+        ({"LANG": "en_US.UTF-8"}, "braille"),
+        ({"LANG": "en_US.UTF-8", "TERM": "linux"}, "block"),
+        ({"LANG": "C.UTF-8", "LC_ALL": "C"}, "ascii"),
+        ({}, "braille"),
+    ],
+)
+def test_glyphs_fit_the_terminal(environ: dict[str, str], glyphs: str) -> None:
+    assert default_glyphs(environ) == glyphs
+
+
+def _contrast(one: str, other: str) -> float:
+    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    """WCAG 2: relative luminance of sRGB."""
+    parts = [part / 255 for part in Color.parse(colour).rgb]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
