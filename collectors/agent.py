@@ -22,7 +22,7 @@ from acceltop.profiler.source import SourceContext
 
 BASES = ("/tmp", "/dev/shm", "/var/tmp")  # where the agent's socket can be, as the target sees it
 ANSWER_S = 8.0  # from the injection to the agent's first word: a main thread in a long C call lets it wait
-FRAMEWORK_S = 12.0  # then "no framework" is said
+FRAMEWORK_S = 5.0  # then "no framework" is said
 LISTEN_S = 0.25
 
 

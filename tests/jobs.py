@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -107,3 +108,19 @@ def descriptors(pid: int) -> list[str]:
 
 def threads(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
+def frames(pid: int, *options: str) -> subprocess.Popen[str]:
+    """acceltop that streams the job's Frames; only the agent, to be quick."""
+    command = [SCRIPT, "record", str(pid), "-o", "-", "--only", "agent", *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def lines(process: subprocess.Popen[str], kind: str) -> Iterator[str]:
+    assert process.stdout is not None
+    return (line for line in process.stdout if f'"kind":"{kind}"' in line)
+
+
+def end(process: subprocess.Popen[str], how: signal.Signals = signal.SIGTERM) -> None:
+    process.send_signal(how)
+    process.communicate(timeout=20)

@@ -5,32 +5,14 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.jobs import descriptors, job, threads, traces_of_us
-from tests.profiler.cli.program import SCRIPT
+from tests.jobs import descriptors, end, frames, job, lines, threads, traces_of_us
 from tests.waiting import wait_for
 
 pytest.importorskip("torch", reason="the targets train with PyTorch")
-
-
-def frames(pid: int, *options: str) -> subprocess.Popen[str]:
-    """acceltop that streams the job's Frames; only the agent, to be quick."""
-    command = [SCRIPT, "record", str(pid), "-o", "-", "--only", "agent", *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-
-
-def lines(process: subprocess.Popen[str], kind: str) -> Iterator[str]:
-    assert process.stdout is not None
-    return (line for line in process.stdout if f'"kind":"{kind}"' in line)
-
-
-def end(process: subprocess.Popen[str], how: signal.Signals = signal.SIGTERM) -> None:
-    process.send_signal(how)
-    process.communicate(timeout=20)
 
 
 def test_killed_at_random_moments_it_leaves_the_job_as_it_was() -> None:
