@@ -31,6 +31,13 @@ class Columns:
         if len(self.arrays[0]) > self._slack:
             self.trim()
 
+    def extend(self, columns: Iterable[array[int] | array[float]]) -> None:
+        """Many rows at once: columns of equal length, of the right type codes."""
+        for column, values in zip(self.arrays, columns, strict=True):
+            column.extend(values)
+        if len(self.arrays[0]) > self._slack:
+            self.trim()
+
     def trim(self) -> None:
         """Forget all but the last `capacity` rows."""
         surplus = len(self.arrays[0]) - self.capacity
@@ -48,14 +55,14 @@ class Columns:
         return len(self.arrays[0])
 
 
-class Bucket(NamedTuple):
-    """One bucket of a level; `start_ns` is its first reading: nothing is said of the time before."""
+class Buckets(NamedTuple):
+    """Finished buckets in columns of equal length. `start_ns` is a first reading: nothing is said of before."""
 
-    start_ns: int
-    low: float
-    total: float
-    high: float
-    calls: int
+    start_ns: list[int]
+    low: list[float]
+    total: list[float]
+    high: list[float]
+    calls: list[int]
 
 
 class Level:
@@ -115,16 +122,17 @@ class Level:
                 column.append(value)
         return copies
 
-    def take(self) -> list[Bucket]:
+    def take(self) -> Buckets:
         """The finished buckets, which are then forgotten here."""
-        buckets = [Bucket(*row) for row in zip(*self.rows.arrays, strict=True)]
+        start, low, total, high, calls = (column.tolist() for column in self.rows.arrays)
         self.rows.clear()
-        return buckets
+        return Buckets(start, low, total, high, calls)  # type: ignore[arg-type]  # ints are in integer columns
 
-    def load(self, buckets: Iterable[Bucket]) -> None:
-        """Finished buckets from elsewhere; the coarser level is not told."""
-        for bucket in buckets:
-            self.rows.append(*bucket)
+    def load(self, buckets: Buckets) -> None:
+        """Buckets from elsewhere; the coarser level is not told."""
+        start, calls = array("q", buckets.start_ns), array("q", buckets.calls)
+        low, total, high = array("d", buckets.low), array("d", buckets.total), array("d", buckets.high)
+        self.rows.extend((start, low, total, high, calls))
 
 
 class Series:

@@ -45,10 +45,7 @@ class StepHistory:
         # Made first: a number beyond 64 bits must not leave columns of different lengths.
         new = [array("q", column) for column in (*columns, *phases)]
         new.insert(3, array("b", _padded(steps.profiled, count, 0)))
-        for column, values in zip(self.rows.arrays, new, strict=True):
-            column.extend(values)
-        if len(self.rows) > self.rows.capacity * 5 // 4:
-            self.rows.trim()
+        self.rows.extend(new)
 
     def _add_levels(self, name: str, starts: list[int], values: tuple[int, ...]) -> None:
         if not values:

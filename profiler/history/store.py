@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
-from acceltop.profiler.history.levels import RAW_CAPACITY, Bucket, Level, Series
+from acceltop.profiler.history.levels import RAW_CAPACITY, Buckets, Level, Series
 from acceltop.profiler.history.merge import KernelMerger, StackMerger
 from acceltop.profiler.history.steps import STEP_CAPACITY, StepHistory
 from acceltop.profiler.history.subjects import Subjects, make_room
@@ -141,9 +141,9 @@ class History:
             for phase, level in steps.levels.items():
                 yield StepKey(pid, phase), level
 
-    def load_level(self, key: Key | StepKey, width_ns: int, buckets: Sequence[Bucket]) -> None:
+    def load_level(self, key: Key | StepKey, width_ns: int, buckets: Buckets) -> None:
         """Buckets that were kept elsewhere. Raises OverflowError for numbers that have no room."""
-        if not buckets:
+        if not buckets.start_ns:
             return
         level: Level | None
         if isinstance(key, StepKey):
@@ -151,8 +151,8 @@ class History:
         else:
             series = self._series(key)
             level = series.fine
-            if buckets[-1].start_ns > series.time_ns:
-                series.time_ns, series.value = buckets[-1].start_ns, buckets[-1].total / buckets[-1].calls
+            if buckets.start_ns[-1] > series.time_ns:
+                series.time_ns, series.value = buckets.start_ns[-1], buckets.total[-1] / buckets.calls[-1]
         while level is not None and level.width_ns != width_ns:
             level = level.coarser
         if level is not None:

@@ -39,7 +39,7 @@ def _decoded(data: bytes) -> Frame | None:
         try:
             frame: Frame = decoder.decode(data)
             return frame
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass  # the codec allows more (null, empty columns left out), and says what is wrong
     return codec.decode(data)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from acceltop.profiler import codec
 from acceltop.profiler.clock import NS_PER_S
-from acceltop.profiler.history.levels import Bucket, Level
+from acceltop.profiler.history.levels import Buckets, Level
 from acceltop.profiler.history.store import History, Key, Limits, StepKey
 from acceltop.profiler.model import Frame
 
@@ -64,17 +64,11 @@ def _json(**what: object) -> bytes:
     return json.dumps({"version": VERSION, **what}, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _level(key: Key | StepKey, level: Level, buckets: list[Bucket]) -> dict[str, Any]:
-    """Columns. Nine digits are more than anything here is measured to."""
-    return {
-        **{name: value for name, value in key._asdict().items() if value is not None},
-        "width_ns": level.width_ns,
-        "start_ns": [bucket.start_ns for bucket in buckets],
-        "low": [bucket.low for bucket in buckets],
-        "total": [float(f"{bucket.total:.9g}") for bucket in buckets],
-        "high": [bucket.high for bucket in buckets],
-        "calls": [bucket.calls for bucket in buckets],
-    }
+def _level(key: Key | StepKey, level: Level, buckets: Buckets) -> dict[str, Any]:
+    """Nine digits are more than anything here is measured to."""
+    named = {name: value for name, value in key._asdict().items() if value is not None}
+    columns = buckets._asdict()
+    return {**named, "width_ns": level.width_ns, **columns, "total": [float(f"{sum_:.9g}") for sum_ in buckets.total]}
 
 
 def _frames(history: History) -> Iterator[Frame]:

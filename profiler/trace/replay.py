@@ -13,6 +13,7 @@ from acceltop.profiler.trace.reader import Progress, TraceReader
 from acceltop.profiler.trace.summary import load
 
 DETAIL_NS = 600 * NS_PER_S  # the longest range that is shown frame by frame; longer ones by their levels of 10 s
+LEVELS_NS = 6 * 3600 * NS_PER_S  # and of longer ones the levels of 5 min, which the overview has, are enough
 _PATIENCE_S = 0.25
 
 
@@ -102,16 +103,17 @@ class Replay:
             self.timeline.add(problem)
 
     def show(self, t0_ns: int, t1_ns: int) -> None:
-        """Knows the range, and as much again around it, in detail; does nothing where that is so already."""
+        """Knows the range, and half as much again around it, in detail; does nothing where that is so already."""
         first, last = self._shown
         if first <= max(t0_ns, self.t0_ns) and min(t1_ns, self.t1_ns) <= last:
             return
-        margin = (t1_ns - t0_ns) // 2
+        margin = (t1_ns - t0_ns) // 4
         t0_ns, t1_ns = t0_ns - margin, t1_ns + margin
         detail = self.timeline.new_detail()
         self._shown = t0_ns, t1_ns
         if t1_ns - t0_ns > DETAIL_NS:
-            load(detail, self._reader.levels(t0_ns, t1_ns))
+            if t1_ns - t0_ns <= LEVELS_NS:
+                load(detail, self._reader.levels(t0_ns, t1_ns))
             self.timeline.show_detail(detail)
             return
         detail.add_all(frame for frame in self._reader.frames(t0_ns, t1_ns) if not isinstance(frame, _IDENTITY))

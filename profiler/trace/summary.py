@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from acceltop.profiler.codec import CodecError
-from acceltop.profiler.history.levels import Bucket
+from acceltop.profiler.history.levels import Buckets
 from acceltop.profiler.history.store import History, Key, StepKey
 from acceltop.profiler.model import Frame
 from acceltop.profiler.trace.decode import decode
@@ -49,9 +49,13 @@ class Levels(msgspec.Struct):
             return StepKey(self.pid or 0, self.phase or "")
         return Key(self.metric, self.device, self.pid)
 
-    def buckets(self) -> list[Bucket]:
-        columns = zip(self.start_ns, self.low, self.total, self.high, self.calls, strict=False)
-        return [bucket for bucket in map(Bucket._make, columns) if bucket.calls > 0]
+    def buckets(self) -> Buckets:
+        """Raises OverflowError for columns that can't be: of different lengths, or of no readings."""
+        columns = Buckets(self.start_ns, self.low, self.total, self.high, self.calls)
+        lengths = {len(self.start_ns), len(self.low), len(self.total), len(self.high), len(self.calls)}
+        if len(lengths) != 1 or (self.calls and min(self.calls) < 1):
+            raise OverflowError("columns of different lengths")
+        return columns
 
 
 class _Document(msgspec.Struct):
@@ -95,7 +99,7 @@ def parse(data: bytes) -> Overview:
     """Raises Damaged."""
     try:
         document = _DECODER.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Damaged(f"the overview is not one ({error})") from None
     if document.version != VERSION:
         raise Damaged(f"the overview is of version {document.version}")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.profiler.strategies import frames
 
 from acceltop.profiler.history import subjects
-from acceltop.profiler.history.levels import FINE_NS, RAW_CAPACITY, Bucket
+from acceltop.profiler.history.levels import FINE_NS, RAW_CAPACITY, Buckets
 from acceltop.profiler.history.merge import OTHER
 from acceltop.profiler.history.store import MAX_NOTES, MAX_SLICES, Limits, StepKey
 from acceltop.profiler.metrics import METRICS
@@ -366,10 +366,10 @@ def test_memory_is_flat_once_the_rings_are_full() -> None:
 
 def test_detail_of_a_range_over_the_whole() -> None:
     timeline = Timeline()
-    timeline.load_level(POWER, FINE_NS, [])
+    timeline.load_level(POWER, FINE_NS, Buckets([], [], [], [], []))
     assert timeline.latest(*POWER) is None
-    timeline.load_level(POWER, FINE_NS, [Bucket(T0, 1.0, 30.0, 5.0, 10)])
-    timeline.load_level(StepKey(7, ""), FINE_NS, [Bucket(T0, 1.0, 30.0, 5.0, 10)])
+    timeline.load_level(POWER, FINE_NS, Buckets([T0], [1.0], [30.0], [5.0], [10]))
+    timeline.load_level(StepKey(7, ""), FINE_NS, Buckets([T0], [1.0], [30.0], [5.0], [10]))
     assert timeline.latest(*POWER) == (T0, 3.0, "")
     assert timeline.step_bands(7, T0, T0 + 10 * S, 1)[""].mean.tolist() == [3.0]
     timeline.add_all(window(0, row("gemm", 1000)) for _ in range(3))

@@ -265,6 +265,19 @@ def test_bad_lines_are_left_out(tmp_path: Path, told: list[Frame]) -> None:
     assert 3 <= len(reader.problems) <= 8
 
 
+def test_lines_with_anything_in_them(tmp_path: Path, told: list[Frame]) -> None:
+    lines = write_lines(tmp_path / "b.jsonl", told).read_bytes()
+    chance = random.Random(22)
+    for _ in range(300):
+        data = bytearray(lines)
+        for _ in range(chance.randrange(1, 20)):
+            place = chance.randrange(len(data))
+            data[place : place + chance.randrange(3)] = chance.choice((b"\xff", b"\\", b'"', b"9", b"\n", b"{"))
+        frames, reader = read(tmp_path / "a.jsonl", bytes(data))
+        assert len(frames) > len(told) // 2
+        assert reader.problems or len(frames) >= len(told) - 5
+
+
 def test_a_line_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[Frame]) -> None:
     monkeypatch.setattr("acceltop.profiler.trace.lines_file.MAX_LINE", 20_000)
     data = write_lines(tmp_path / "b.jsonl", told).read_bytes() + b'{"x":"' + b"y" * 100_000 + b'"}\n'
