@@ -277,7 +277,9 @@ class _Runner:
             self._emit(frame)
 
     def _say(self, level: str, code: str, text: str, next_step: str = "") -> None:
-        self._emit(replace(self._note(level, code, text), next_step=clean(next_step)))
+        # What fails because everything is being ended says nothing about the source.
+        if not self._context.stop.is_set():
+            self._emit(replace(self._note(level, code, text), next_step=clean(next_step)))
 
     def _note(self, level: str, code: str, text: str, since_ns: int | None = None) -> Note:
         return Note(now_ns(), level, code, clean(text), source=self.name, since_ns=since_ns)

@@ -144,6 +144,21 @@ def test_a_broken_source_is_started_again_and_given_up_in_the_end(
     assert [bool(note.next_step) for note in notes] == [False] * module.RESTARTS + [True]
 
 
+def test_what_a_source_says_of_being_stopped_is_no_note(begin: Callable[..., Session], seen: Collected) -> None:
+    class Waiting(Counter):
+        def open(self, context: SourceContext) -> Iterable[Frame]:
+            self.opens += 1
+            context.stop.wait(20)
+            raise Unavailable("no answer in time")
+
+    source = Waiting()
+    session = begin(source)
+    wait_for(lambda: source.opens)
+    session.stop()
+    assert source.closes == 1
+    assert not [frame for frame in seen if isinstance(frame, Note)]
+
+
 def test_a_source_recovers_after_one_error(begin: Callable[..., Session], seen: Collected) -> None:
     def once(n: int) -> None:
         if n == 2:
