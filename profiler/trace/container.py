@@ -29,7 +29,8 @@ from mcap.records import (
     SummaryOffset,
 )
 
-MAGIC = b"\x89MCAP0\r\n"
+from acceltop.profiler.trace.records import MAGIC
+
 CHUNK_BYTES = 1 << 20
 _INDEX_BLOCK = 1 << 16
 

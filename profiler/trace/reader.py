@@ -21,8 +21,7 @@ from acceltop.profiler.trace.mcap_file import McapFile
 from acceltop.profiler.trace.overview import FINE_EVERY_NS, LEVELS, OVERVIEW
 from acceltop.profiler.trace.overview import Overview as OverviewBuilder
 from acceltop.profiler.trace.problems import Problems
-from acceltop.profiler.trace.records import MAX_RECORD, Damaged, unpacked
-from acceltop.profiler.trace.scan import MAGIC
+from acceltop.profiler.trace.records import MAGIC, MAX_RECORD, Damaged, unpacked
 from acceltop.profiler.trace.summary import Levels, Overview, Summary, parse
 
 _EVER = 1 << 80  # ns

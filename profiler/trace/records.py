@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 import zstandard
 
+MAGIC = b"\x89MCAP0\r\n"
 HEAD = struct.Struct("<BQ")
 CHUNK_HEAD = struct.Struct("<QQQII")  # start, end, uncompressed size, its CRC, length of the compression's name
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, time, time of publication

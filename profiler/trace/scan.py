@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
-from acceltop.profiler.trace.records import CHUNK_HEAD, HEAD, MAX_RECORD, Place, is_whole, read_at
+from acceltop.profiler.trace.records import CHUNK_HEAD, HEAD, MAGIC, MAX_RECORD, Place, is_whole, read_at
 
-MAGIC = b"\x89MCAP0\r\n"
 CHUNK, CHUNK_INDEX, ATTACHMENT, ATTACHMENT_INDEX, DATA_END, FOOTER = 0x06, 0x08, 0x09, 0x0A, 0x0F, 0x02
 _KNOWN = range(0x01, 0x10)
 _INDEX = struct.Struct("<QQQQ")  # start, end, offset, length

@@ -27,7 +27,7 @@ from tests.waiting import wait_for
 from acceltop.profiler import codec
 from acceltop.profiler.errors import AcceltopError, Exit, TraceError
 from acceltop.profiler.model import Frame, Hello, Sample
-from acceltop.profiler.trace import scan
+from acceltop.profiler.trace import records, scan
 from acceltop.profiler.trace.container import Container
 from acceltop.profiler.trace.reader import TraceReader
 from acceltop.profiler.trace.repair import repair
@@ -167,8 +167,8 @@ def test_repair_leaves_an_existing_file(tmp_path: Path, told: list[Frame]) -> No
         (b"", "is empty"),
         (b"hello world\n" * 100, "is not a trace"),
         (b"\x7fELF" + bytes(1000), "is not a trace"),
-        (scan.MAGIC, "no frames"),
-        (scan.MAGIC + bytes(200), "no frames"),
+        (records.MAGIC, "no frames"),
+        (records.MAGIC + bytes(200), "no frames"),
         (b"{}\n", "no frames"),
         (b'{"kind":"Hello"}\n', "no frames"),
         (b"{" * 10_000, "no frames"),
@@ -246,14 +246,14 @@ def test_an_index_that_points_in_circles_is_not_believed(tmp_path: Path, whole: 
     data = whole[: last.offset + last.length]
     footer = struct.pack("<BQQQ", scan.FOOTER, 20, len(data), 0)
     crc = zlib.crc32(footer, zlib.crc32(summary))
-    frames, _ = read(tmp_path / "a.mcap", data + summary + footer + struct.pack("<I", crc) + scan.MAGIC)
+    frames, _ = read(tmp_path / "a.mcap", data + summary + footer + struct.pack("<I", crc) + records.MAGIC)
     assert frames == told
 
 
 def test_a_file_full_of_false_chunks_ends_soon(tmp_path: Path) -> None:
     begin = monotonic()
     with pytest.raises(TraceError):
-        read(tmp_path / "a.mcap", scan.MAGIC + (b"\x06" + bytes(36) + b"\x04\x00\x00\x00zstd") * 500_000)
+        read(tmp_path / "a.mcap", records.MAGIC + (b"\x06" + bytes(36) + b"\x04\x00\x00\x00zstd") * 500_000)
     assert monotonic() - begin < 30
 
 
