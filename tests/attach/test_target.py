@@ -107,6 +107,7 @@ import os; os.killpg(shell.pid, 9)
 
 def test_attachable_has_no_side_effects() -> None:
     with running("import time\nready()\ntime.sleep(60)") as process:
+        wait_for(lambda: "nanosleep" in _waits_in(process.pid), what="the sleep")
         switches = _switches(process.pid)
         assert attachable(inspect(process.pid)) == "yes"
         assert _switches(process.pid) == switches  # it was never woken
@@ -117,6 +118,10 @@ def test_container_of_a_docker_cgroup() -> None:
     assert container_of(f"0::/system.slice/docker-{identity}.scope\n") == identity[:12]
     assert container_of(f"3:cpu:/kubepods/burstable/pod0/{identity}\n") == identity[:12]
     assert container_of("0::/user.slice/user-0.slice/session-1.scope\n") is None
+
+
+def _waits_in(pid: int) -> str:
+    return Path(f"/proc/{pid}/wchan").read_text()
 
 
 def _switches(pid: int) -> list[str]:

@@ -1,0 +1,143 @@
+"""How long a running process stands still while a tool attaches, beside `memray attach` (which uses gdb).
+
+python -m benchmarks.attach_pause [--times 50] [--memray-times 5]
+
+The target trains a small regression and looks at the clock in a tight loop: what it reports is the largest gap between
+two looks, everything that an attach does to it included (the stop, the system calls, the injected line itself).
+"nothing" is the same loop left alone for as long: other programs take the processor from it there too. "of it traced" is the
+tracer's own clock, from asking for the stop to letting go.
+"""
+
+from __future__ import annotations
+
+import argparse
+import mmap
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from threading import Event
+
+from benchmarks.table import markdown
+
+from acceltop.profiler.attach.inject import inject
+
+HEAD = ("attach by", "times", "median ms", "p95 ms", "max ms")
+# Each round of the loop is one look at the clock and one step of gradient descent on a small vector.
+TARGET = """
+import mmap, sys, time
+with open(sys.argv[1], "r+b") as file:
+    gap = memoryview(mmap.mmap(file.fileno(), 8)).cast("q")
+weights, clock = [0.0] * 8, time.perf_counter_ns
+print("ready", flush=True)
+last = clock()
+while True:
+    error = sum(weights) - 1.0
+    for index in range(8): weights[index] -= 0.01 * error
+    now = clock()
+    if now - last > gap[0]: gap[0] = now - last
+    last = now
+"""
+
+
+class Target:
+    """The process, and the largest gap it has seen since the last reset."""
+
+    def __init__(self, pid: int, shared: mmap.mmap) -> None:
+        self.pid, self._shared = pid, shared
+
+    def gap_ms(self, action: Callable[[], object]) -> float:
+        """The largest gap while `action` ran."""
+        self._shared[:8] = bytes(8)
+        action()
+        return float(struct.unpack("<q", self._shared[:8])[0]) / 1e6
+
+
+@contextmanager
+def target() -> Iterator[Target]:
+    """A fresh one."""
+    with tempfile.TemporaryFile() as file:
+        file.truncate(8)
+        name = f"/proc/self/fd/{file.fileno()}"
+        process = subprocess.Popen(
+            [sys.executable, "-c", TARGET, name], stdout=subprocess.PIPE, pass_fds=[file.fileno()]
+        )
+        try:
+            assert process.stdout and process.stdout.readline() == b"ready\n"
+            with mmap.mmap(file.fileno(), 8) as shared:
+                yield Target(process.pid, shared)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def attach_ours(to: Target, pauses_ms: list[float]) -> None:
+    """Inject a line, wait until it has run."""
+    with tempfile.TemporaryDirectory() as folder:
+        ran = Path(folder, "ran")
+        injection = inject(to.pid, f"open({str(ran)!r}, 'w').close()")
+        while not ran.exists():
+            Event().wait(0.005)
+        injection.discard()
+    pauses_ms.append((injection.pause_ns or 0) / 1e6)
+
+
+def attach_memray(to: Target) -> None:
+    """Attach and let it write to a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [_memray(), "attach", "-o", f"{folder}/out.bin", str(to.pid)]
+        subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+
+def measure(times: int, memray_times: int) -> dict[str, list[float]]:
+    """Milliseconds."""
+    found: dict[str, list[float]] = {"nothing": [], "acceltop": [], "acceltop, of it traced": [], "memray": []}
+    traced = found["acceltop, of it traced"]
+    with target() as one:
+        for _ in range(times):
+            found["nothing"].append(one.gap_ms(lambda: Event().wait(0.25)))
+            found["acceltop"].append(one.gap_ms(lambda: attach_ours(one, traced)))
+    for _ in range(memray_times if Path(_memray()).exists() else 0):
+        with target() as fresh:  # it can't be attached twice
+            found["memray"].append(fresh.gap_ms(lambda: attach_memray(fresh)))
+    return found
+
+
+def rows(found: dict[str, list[float]]) -> list[list[str]]:
+    """One for each way."""
+    return [
+        [name, str(len(values)), *(f"{value:.2f}" for value in (median(values), _p95(values), max(values)))]
+        for name, values in found.items()
+        if values
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=50)
+    parser.add_argument("--memray-times", type=int, default=5)
+    options = parser.parse_args(argv)
+    found = measure(options.times, options.memray_times)
+    print(markdown(HEAD, rows(found)))
+    if found["memray"]:
+        for name in ("acceltop", "acceltop, of it traced"):
+            print(f"\nmedian of memray ÷ median of {name}: {median(found['memray']) / median(found[name]):.0f}")
+    return 0
+
+
+def _p95(values: list[float]) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * 0.95))]
+
+
+def _memray() -> str:
+    return str(Path(sys.executable).with_name("memray")) if shutil.which("gdb") else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
