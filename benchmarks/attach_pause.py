@@ -4,8 +4,8 @@ python -m benchmarks.attach_pause [--times 50] [--memray-times 5]
 
 The target trains a small regression and looks at the clock in a tight loop: what it reports is the largest gap between
 two looks, everything that an attach does to it included (the stop, the system calls, the injected line itself).
-"nothing" is the same loop left alone for as long: other programs take the processor from it there too. "of it traced" is the
-tracer's own clock, from asking for the stop to letting go.
+"nothing" is the same loop left alone for as long: other programs take the processor from it there too. "of it traced"
+is the tracer's own clock, from asking for the stop to letting go.
 """
 
 from __future__ import annotations

@@ -3,6 +3,10 @@
 The order of things is what makes it safe. Everything is looked up, written and touched while the target runs; the
 thread stands only for: read its registers, write one address, set its registers. From then on the stub finds its way
 back alone, so the tracer may die at any moment. It stays only to undo a call that faults or does not return.
+
+What remains: a tracer that is killed within the 0.1 s in which it waits for a call that hangs (the thread was stopped
+inside Py_AddPendingCall itself, a few instructions long) can't undo it; and a signal that arrives in the microseconds
+of the call interrupts the call, not the system call that the thread was in, which is then restarted.
 """
 
 from __future__ import annotations
