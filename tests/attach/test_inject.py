@@ -200,6 +200,18 @@ while True: sum(range(1000))
         ask(process.pid, tmp_path)
 
 
+def test_the_interpreter_in_the_program_itself(tmp_path: Path) -> None:
+    """As distributions build it: no libpython, and often at a fixed address."""
+    program = "/usr/bin/python3"
+    if not os.access(program, os.X_OK):
+        pytest.skip("this system has no Python of its own")
+    with running(LOOP, program=program) as process:
+        interpreter = inspect(process.pid).interpreter
+        if interpreter is None or "/libpython" in interpreter:
+            pytest.skip("this system's Python is linked with libpython")
+        ask(process.pid, tmp_path)
+
+
 def test_other_peoples_system_calls_are_restarted(tmp_path: Path) -> None:
     """C code that takes EINTR for an answer must never see one: sem_wait of a library, nanosleep, read."""
     code = """
