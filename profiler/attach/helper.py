@@ -60,7 +60,8 @@ def _ptrace(request: Request, drop: Drop) -> Reply:
         caller = Caller(request.plan, memory, drop.line(request.nspid), lambda line: is_waiting(request.pid, line))
         pause_ns, attempts = caller.queue(monotonic() + request.timeout_s, give_up=_told_to_end)
     except Gone as gone:
-        raise TargetError(f"process {request.pid} ended while we attached: {gone.how}") from None
+        cause = f"process {request.pid} ended while we attached ({gone.how})"
+        raise TargetError(cause, "attach to one that still runs") from None
     return Reply(True, pause_ns, attempts)
 
 
