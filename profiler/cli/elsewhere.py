@@ -41,16 +41,18 @@ class Machines:
 
 def run(machines: Machines, words: Sequence[str]) -> int:
     """The verb and its options, as they would stand behind `acceltop` over there."""
+    from acceltop.profiler.cli import recordings
+
     verb, *rest = words if words and not words[0].startswith("-") else ["bare", *words]
-    if verb not in _VERBS:
-        there = ", ".join(sorted(_VERBS))
+    if verb not in _VERBS and verb not in _RECORDINGS:
+        there = ", ".join(sorted({*_VERBS, *_RECORDINGS} - {"bare"}))
         raise UsageError(f"no verb {clean(verb, 60)!r} works on another machine", f"there are {there}")
-    module = verb_module(verb)
-    parser = options.Parser(f"acceltop ssh HOST {verb}", module.__doc__)
-    module.configure(parser)
+    configure = recordings.CONFIGURE.get(verb) or verb_module(verb).configure
+    parser = options.Parser(f"acceltop ssh HOST {verb}", None)
+    configure(parser)
     args = parser.parse_args(rest)
     options.set_up_logging(args)
-    return _VERBS[verb](machines, args)
+    return (_VERBS.get(verb) or recordings.RUN[verb])(machines, args)
 
 
 def _attach(machines: Machines, args: argparse.Namespace) -> int:
@@ -62,11 +64,11 @@ def _attach(machines: Machines, args: argparse.Namespace) -> int:
     if screen.wanted(args):
         return _screen(machines, args)
     if args.json:
-        return _tell(_stream(machines, args, [output.JsonLines(), output.Warnings()], args.duration))
+        return tell(_stream(machines, args, [output.JsonLines(), output.Warnings()], args.duration))
     summary = Summary()
     end = _stream(machines, args, [summary.add, output.Warnings()], args.duration or TEXT_S)
     output.write_report(summary.document(), args)
-    return _tell(end)
+    return tell(end)
 
 
 def _bare(machines: Machines, args: argparse.Namespace) -> int:
@@ -75,8 +77,8 @@ def _bare(machines: Machines, args: argparse.Namespace) -> int:
 
 def _screen(machines: Machines, args: argparse.Namespace) -> int:
     """The screens over that machine; other processes that are chosen there mean another connection."""
-    request = _request(args) if getattr(args, "target", None) or getattr(args, "name", None) else _picking(args)
-    ready = _connect(machines, request)
+    request = ask(args) if getattr(args, "target", None) or getattr(args, "name", None) else _picking(args)
+    ready = reach(machines, request)
     pids = () if request["frameworks"] else tuple(pid for source in ready for pid in source.pids)
 
     def make(context: SourceContext, sinks: Sequence[Sink], ticks: Sequence[Callable[[], None]]) -> Session:
@@ -88,7 +90,7 @@ def _screen(machines: Machines, args: argparse.Namespace) -> int:
 
 
 def _picking(args: argparse.Namespace) -> dict[str, Any]:
-    request = _request(args, frameworks=True, without=["stacks"])
+    request = ask(args, frameworks=True, without=["stacks"])
     request["args"] |= {"no_inject": True}
     return request
 
@@ -97,20 +99,16 @@ def _chosen(machines: Machines, args: argparse.Namespace, pids: tuple[int, ...])
     request = _picking(args)
     if pids:
         target = ",".join(map(str, pids))
-        request = _request(argparse.Namespace(**vars(args) | {"target": target, "name": None}))
+        request = ask(argparse.Namespace(**vars(args) | {"target": target, "name": None}))
     return [source(transport, request, machines.cache) for transport in machines.transports]
 
 
 def _doctor(machines: Machines, args: argparse.Namespace) -> int:
     from acceltop.profiler.cli import doctor
 
-    asked = {"pid": args.pid, "only": args.only}
+    request = {"do": "doctor", "args": {"pid": args.pid, "only": args.only}, "stacks": True}
     for transport in machines.transports:
-        link = connect(transport, {"do": "doctor", "args": asked, "stacks": True}, machines.cache, output.say)
-        try:
-            doctor.tell(_checks(last_word(link)), args)
-        finally:
-            link.close()
+        doctor.tell(_checks(answer(transport, request, machines.cache)), args)
     return Exit.DONE
 
 
@@ -122,25 +120,14 @@ def _checks(word: Mapping[str, Any]) -> list[Check]:
     return [Check(ok=check.get("ok") is True, **{key: str(check.get(key, "")) for key in text}) for check in checks]
 
 
-def _record(machines: Machines, args: argparse.Namespace) -> int:
-    from acceltop.profiler.cli.recorder import recording
-
-    sources = _connect(machines, _request(args))
-    with recording(args.output) as recorder:
-        end = _watch(sources, args, [recorder.add, output.Warnings()], [recorder.tick], args.duration)
-    _tell(end)
-    output.say(recorder.summary())
-    return Exit.DONE
-
-
 def _snapshot(machines: Machines, args: argparse.Namespace) -> int:
     from acceltop.profiler.analysis.summary import Summary
     from acceltop.profiler.cli.snapshot import APART_S, LONGEST_S
 
     summary = Summary()
-    request = _request(args, frameworks=True, without=["stacks"], readings=2)
+    request = ask(args, frameworks=True, without=["stacks"], readings=2)
     request["args"] |= {"interval": APART_S, "duration": LONGEST_S, "no_inject": True}
-    end = _watch(_connect(machines, request), args, [summary.add])
+    end = watch_all(reach(machines, request), args, [summary.add])
     if end.reason == "signal":
         raise KeyboardInterrupt
     if args.json:
@@ -151,22 +138,27 @@ def _snapshot(machines: Machines, args: argparse.Namespace) -> int:
 
 
 def _stream(machines: Machines, args: argparse.Namespace, sinks: Sequence[Sink], duration_s: float | None) -> End:
-    return _watch(_connect(machines, _request(args)), args, sinks, duration_s=duration_s)
+    return watch_all(reach(machines, ask(args)), args, sinks, duration_s=duration_s)
 
 
-def _watch(
+def watch_all(
     sources: Sequence[RemoteSource],
     args: argparse.Namespace,
     sinks: Sequence[Sink],
     ticks: Sequence[Callable[[], None]] = (),
     duration_s: float | None = None,
 ) -> End:
+    """Until the end, or Ctrl-C."""
     with ending_signals() as asked:
-        context = replace(options.context(args), interval_s=min(1.0, getattr(args, "interval", 1.0)))
-        return watch(sources, context, asked, sinks, ticks, duration_s)
+        return watch(sources, far_context(args), asked, sinks, ticks, duration_s)
 
 
-def _request(args: argparse.Namespace, **more: Any) -> dict[str, Any]:
+def far_context(args: argparse.Namespace) -> SourceContext:
+    """For sources that only listen: readings come when they come."""
+    return replace(options.context(args), interval_s=min(1.0, getattr(args, "interval", 1.0)))
+
+
+def ask(args: argparse.Namespace, **more: Any) -> dict[str, Any]:
     """What is asked of the other side: data, never words of a shell."""
     wanted = {name: getattr(args, name, _NO_ARGS[name]) for name in _ARGS} | {"duration": None}
     stacks = wanted["target"] is not None or wanted["name"] is not None
@@ -174,7 +166,7 @@ def _request(args: argparse.Namespace, **more: Any) -> dict[str, Any]:
     return request | more
 
 
-def _connect(machines: Machines, request: Mapping[str, Any]) -> list[RemoteSource]:
+def reach(machines: Machines, request: Mapping[str, Any]) -> list[RemoteSource]:
     """Those that can be reached. Raises the error of the last one when there is none."""
     sources: list[RemoteSource] = []
     error: AcceltopError | None = None
@@ -191,7 +183,17 @@ def _connect(machines: Machines, request: Mapping[str, Any]) -> list[RemoteSourc
     return sources
 
 
-def _tell(end: End) -> int:
+def answer(transport: Transport, request: Mapping[str, Any], cache: bool) -> Mapping[str, Any]:
+    """The one word of an action that only answers."""
+    link = connect(transport, {"stacks": False, **request}, cache, output.say)
+    try:
+        return last_word(link)
+    finally:
+        link.close()
+
+
+def tell(end: End) -> int:
+    """How the processes ended."""
     for process in end.gone:
         output.say(f"process {process.pid} on {clean(process.host, 80)} ended{in_words(process.exit_code)}")
     return Exit.DONE
@@ -200,7 +202,7 @@ def _tell(end: End) -> int:
 _VERBS: dict[str, Callable[[Machines, argparse.Namespace], int]] = {
     "attach": _attach,
     "doctor": _doctor,
-    "record": _record,
     "snapshot": _snapshot,
     "bare": _bare,
 }
+_RECORDINGS = ("record", "recordings", "fetch", "stop")

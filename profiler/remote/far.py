@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.errors import AcceltopError, Exit
 from acceltop.profiler.model import Note
+from acceltop.profiler.remote import follow
 from acceltop.profiler.remote.shed import NAMES, ShedQueue
 from acceltop.profiler.remote.wire import Packer, word
 from acceltop.profiler.session import installed
@@ -83,8 +84,8 @@ class Outlet:
 class Listener:
     """Reads what the other side has to say, and notices when that stops."""
 
-    def __init__(self, stdin: BinaryIO, queue: ShedQueue) -> None:
-        self._stdin, self._queue = stdin, queue
+    def __init__(self, stdin: BinaryIO, far: Far) -> None:
+        self._stdin, self._far = stdin, far
         self._heard = monotonic()
         for work in (self._listen, self._watch):
             threading.Thread(target=work, name=f"acceltop{work.__name__}", daemon=True).start()
@@ -93,11 +94,8 @@ class Listener:
         while line := self._stdin.readline(MAX_WORD):
             self._heard = monotonic()
             with suppress(ValueError, AttributeError):
-                heard = json.loads(line)
-                if (asked := heard.get("ping")) is not None:
-                    self._queue.put_word(word("pong", ping=asked, at=now_ns()))
-                if heard.get("stop"):
-                    break
+                self._far.hear(json.loads(line))
+        self._far.over.set()
         _end_everything()
 
     def _watch(self) -> None:
@@ -107,38 +105,74 @@ class Listener:
         _end_everything()
 
 
+class Far:
+    """What an action works with."""
+
+    def __init__(self, queue: ShedQueue, landed: Mapping[str, Any]) -> None:
+        self.queue, self.landed = queue, landed
+        self.woken = threading.Event()  # the other side wants an end
+        self.stopping = False
+        self.over = threading.Event()  # it says no more
+        self.clean = threading.Event()  # it has everything
+        self.ends_at_once = True  # at a wish to end; otherwise the action looks at `woken`
+        self.afterwards: Callable[[], None] = lambda: None  # when the last word is out
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """A line from the other side."""
+        if (asked := message.get("ping")) is not None:
+            self.queue.put_word(word("pong", ping=asked, at=now_ns()))
+        if message.get("clean"):
+            self.clean.set()
+        if message.get("stop"):
+            self.woken.set()
+            if self.ends_at_once:
+                _end_everything()
+
+    def arguments(self, request: Mapping[str, Any]) -> Namespace:
+        """As the verbs take them. OpenCL is not asked where its binding, compiled for each machine, is not there."""
+        stacks = self.landed["places"].get("py-spy", "py-spy")
+        args = Namespace(**request["args"], source_options={"stacks.program": stacks})
+        if not args.only and find_spec("pyopencl") is None:
+            args.only = tuple(name for name in installed() if name != "opencl")
+        return args
+
+
 def _end_everything() -> None:
     """As if Ctrl-C had been pressed here."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def main(stdin: BinaryIO, descriptor: int, programs: Mapping[str, str]) -> None:
-    """Does not return. `programs`: name → path of those that came along."""
+def main(stdin: BinaryIO, descriptor: int, landed: Mapping[str, Any]) -> None:
+    """Does not return. `landed`: the parts that came along, and the places where they are."""
     request: dict[str, Any] = json.loads(stdin.readline(1 << 20))
     outlet = Outlet(descriptor)
-    Listener(stdin, outlet.queue)
+    far = Far(outlet.queue, landed)
+    far.ends_at_once = request["do"] not in ("record", "follow")
+    Listener(stdin, far)
     try:
-        last = ACTIONS[request["do"]](request, outlet.queue, programs)
+        last = ACTIONS[request["do"]](request, far)
     except AcceltopError as error:
         last = word("end", cause=error.cause, next_step=error.next_step, code=error.exit_code)
     except Exception as error:  # told in one line over there
         cause = f"acceltop failed on that machine ({type(error).__name__}: {clean(str(error), 200)})"
         last = word("end", cause=cause, next_step="please report it", code=Exit.FAILED)
     outlet.end(last)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end of the link is expected now
+    far.afterwards()
     os._exit(0)  # the listener hangs in a read, and the interpreter would wait for its lock
 
 
-def _watch(request: Mapping[str, Any], queue: ShedQueue, programs: Mapping[str, str]) -> bytes:
+def _watch(request: Mapping[str, Any], far: Far) -> bytes:
     """Frames until it is told to end, the processes ended, the time is over or there are enough readings."""
     from acceltop.profiler.cli import live, options, targets
     from acceltop.profiler.cli.snapshot import framework_processes
 
-    args = _arguments(request, programs)
+    args = far.arguments(request)
     pids = framework_processes() if request["frameworks"] else targets.resolve(args)
-    queue.put_word(word("began", pids=pids))
+    far.queue.put_word(word("began", pids=pids))
     end = live.watch(
         options.context(args, pids),
-        [queue.put],
+        [far.queue.put],
         only=args.only,
         without=request["without"],
         duration_s=args.duration,
@@ -147,21 +181,20 @@ def _watch(request: Mapping[str, Any], queue: ShedQueue, programs: Mapping[str, 
     return word("end", reason=end.reason, gone=[(process.pid, process.exit_code) for process in end.gone])
 
 
-def _doctor(request: Mapping[str, Any], queue: ShedQueue, programs: Mapping[str, str]) -> bytes:
+def _doctor(request: Mapping[str, Any], far: Far) -> bytes:
     """One word with all checks."""
     from acceltop.profiler.cli import doctor
 
-    queue.put_word(word("began", pids=[]))
-    return word("end", checks=[asdict(check) for check in doctor.look(_arguments(request, programs))])
+    far.queue.put_word(word("began", pids=[]))
+    return word("end", checks=[asdict(check) for check in doctor.look(far.arguments(request))])
 
 
-def _arguments(request: Mapping[str, Any], programs: Mapping[str, str]) -> Namespace:
-    """As the verbs take them. OpenCL is not asked where its binding, compiled for each machine, is not there."""
-    args = Namespace(**request["args"], source_options={"stacks.program": programs.get("py-spy", "py-spy")})
-    if not args.only and find_spec("pyopencl") is None:
-        args.only = tuple(name for name in installed() if name != "opencl")
-    return args
-
-
-Action = Callable[[Mapping[str, Any], ShedQueue, Mapping[str, str]], bytes]
-ACTIONS: dict[str, Action] = {"watch": _watch, "doctor": _doctor}
+Action = Callable[[Mapping[str, Any], Far], bytes]
+ACTIONS: dict[str, Action] = {
+    "watch": _watch,
+    "doctor": _doctor,
+    "record": follow.record,
+    "follow": follow.follow,
+    "recordings": follow.recordings,
+    "stop": follow.stop,
+}

@@ -120,10 +120,10 @@ def land() -> None:
         data = found.pop(part["name"]) or _receive(stdin, part, cache)
         places[part["name"]] = _in_memory(part["name"], data)
     cache.forget_old()
-    _use(parts, places)
+    use(parts, places)
     from acceltop.profiler.remote.far import main
 
-    main(stdin, stdout, {part["name"]: places[part["name"]] for part in parts if part["use"] == "program"})
+    main(stdin, stdout, {"parts": parts, "places": places})
 
 
 def _fits(part: dict[str, Any]) -> bool:
@@ -172,7 +172,8 @@ def _nameless(name: str) -> int:
         return os.dup(stream.fileno())
 
 
-def _use(parts: list[dict[str, Any]], places: dict[str, str]) -> None:
+def use(parts: list[dict[str, Any]], places: dict[str, str]) -> None:
+    """Makes them importable."""
     extensions = _Extensions()
     for part in parts:
         place = places[part["name"]]

@@ -13,6 +13,7 @@ from acceltop.profiler.model import Frame, KernelWindow, MemoryStats, Sample, St
 from acceltop.profiler.remote.wire import numbered
 
 CAPACITY_BYTES = 4 << 20
+MAX_WORDS = 64  # answers to questions for the time, of which the latest will do
 BATCH_BYTES = 64 << 10  # little is out of our hands at once, so that there is something to choose from
 
 
@@ -46,7 +47,7 @@ class ShedQueue:
     def __init__(self, capacity_bytes: int = CAPACITY_BYTES) -> None:
         self._capacity = capacity_bytes
         self._entries: deque[_Entry] = deque()
-        self._urgent: deque[bytes] = deque(maxlen=64)
+        self._urgent: deque[bytes] = deque(maxlen=MAX_WORDS)
         self._size = 0
         self._number = 0
         self._changed = threading.Condition()
@@ -81,6 +82,11 @@ class ShedQueue:
                 self._changed.wait(left)
             return self._take()
 
+    def wait_empty(self, timeout_s: float) -> bool:
+        """Whether the link has taken everything by then."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._entries and not self._urgent, timeout_s)
+
     def close(self) -> None:
         """Wakes who waits; what is there can still be taken."""
         with self._changed:
@@ -101,6 +107,7 @@ class ShedQueue:
             self._size -= _size(entry)
             taken += len(entry.line)
             lines.append(entry.line)
+        self._changed.notify_all()
         return lines
 
     def _make_room(self) -> None:

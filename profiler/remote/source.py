@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import select
 import threading
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from acceltop.profiler.clock import monotonic, now_ns
@@ -13,7 +15,7 @@ from acceltop.profiler.errors import AcceltopError
 from acceltop.profiler.model import Frame, Note
 from acceltop.profiler.remote.clocks import RemoteClock
 from acceltop.profiler.remote.link import Cut, Link, failure
-from acceltop.profiler.remote.wire import NUMBER, WORD, WireError
+from acceltop.profiler.remote.wire import NUMBER, WORD, Unpacker, WireError, parse
 from acceltop.profiler.source import SourceContext
 from acceltop.profiler.text import clean
 
@@ -22,7 +24,8 @@ SILENCE_S = 12.0  # then another link is tried
 FIRST_QUESTIONS, ANSWER_S = 3, 1.0
 LISTEN_S = 0.25
 RETRY_S, RETRY_LATER_S, LATER_S = 0.5, 5.0, 120.0
-_PONG, _END = f"{WORD}pong", f"{WORD}end"
+_PONG, _END, _DATA = f"{WORD}pong", f"{WORD}end", f"{WORD}data"
+_PIECE = 1 << 16  # of a spool at once: what it unpacks to is bounded by that
 MAX_BROKEN = 100  # lines that are no Frames, before the other side is given up
 
 
@@ -35,15 +38,18 @@ class RemoteSource:
         self,
         name: str,
         link: Link | None,
-        renew: Callable[[], Link],
+        renew: Callable[[int], Link],
         rename: Callable[[Frame], Frame] = lambda frame: frame,
     ) -> None:
-        """Without a link it makes the first one itself, on its own thread."""
+        """Without a link it makes the first one itself. `renew` is given how many bytes of a spool we have."""
         self.name = name
         self.ended = threading.Event()
         self.last_word: Mapping[str, Any] = {}
         self.lost_frames = 0  # shed on the other side
         self.clock = RemoteClock(f"host:{name}")
+        self.stays_open = False  # on closing: somebody will call `clean`
+        self._spool: Unpacker | None = None
+        self._have = 0
         self._renew, self._rename = renew, rename
         self._link: Link | None = link
         self._context = SourceContext()
@@ -64,7 +70,7 @@ class RemoteSource:
         """Begins with the time over there, so that all that follows is on our clock. Raises Unreachable."""
         self._context = context
         if self._link is None:
-            self._link = self._renew()
+            self._link = self._renew(self._have)
             self._heard = monotonic()
         yield from self._greet(self._link)
 
@@ -82,7 +88,14 @@ class RemoteSource:
     def close(self) -> None:
         """The program over there ends."""
         self.ended.set()
+        if self._link is not None and not self.stays_open:
+            self._link.close()
+
+    def clean(self) -> None:
+        """All that came is safe: what lies on the other side can go."""
         if self._link is not None:
+            if self.last_word.get("state"):
+                self._link.send({"clean": True})
             self._link.close()
 
     def finish(self) -> None:
@@ -148,6 +161,8 @@ class RemoteSource:
             return self._pong(message)
         if kind == _END:
             return self._end(message)
+        if kind == _DATA:
+            return self._data(message)
         return self._frame(message)
 
     def _pong(self, message: Mapping[str, Any]) -> Iterable[Frame]:
@@ -163,6 +178,21 @@ class RemoteSource:
         error = failure(message)
         if error is not None:
             yield self._note("error", "remote.failed", error.cause, error.next_step)
+
+    def _data(self, message: Mapping[str, Any]) -> Iterator[Frame]:
+        """Bytes of a spool: those that we do not have yet."""
+        at, text = message.get("at"), message.get("bytes")
+        if type(at) is not int or not isinstance(text, str) or not 0 <= at <= self._have:
+            raise self._nonsense("bytes that are none")
+        try:
+            data = b64decode(text, validate=True)[self._have - at :]
+            self._spool = self._spool or Unpacker()
+            pieces = [data[begin : begin + _PIECE] for begin in range(0, len(data), _PIECE)]
+            for line in chain.from_iterable(map(self._spool.feed, pieces)):
+                yield from self._frame(parse(line))
+        except ValueError as error:
+            raise self._nonsense(str(error)) from None
+        self._have += len(data)
 
     def _frame(self, message: dict[str, Any]) -> Iterable[Frame]:
         number = message.pop(NUMBER, None)
@@ -194,14 +224,16 @@ class RemoteSource:
         if self._context.stop.wait(RETRY_S if away < LATER_S else RETRY_LATER_S):
             return
         try:
-            link = self._renew()
+            link = self._renew(self._have)
         except AcceltopError as error:
             if error.exit_code.name not in ("NO_REMOTE", "FAILED"):
                 # It is there again, but what was watched is not.
                 self.ended.set()
                 yield self._note("error", "remote.gone", error.cause, error.next_step)
             return
-        self._link, self._number = link, 0
+        self._link = link
+        if self._spool is None:
+            self._number = 0  # another program that counts anew
         self._heard = monotonic()
         self.clock = RemoteClock(f"host:{self.name}")
         away = monotonic() - self._lost_at

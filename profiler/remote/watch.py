@@ -19,7 +19,7 @@ from acceltop.profiler.source import SourceContext
 from acceltop.profiler.text import clean
 
 LOOK_S = 0.1
-FINISH_S = 3.0
+FINISH_S = 12.0  # of which most takes none: hung drivers there, a slow link
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class End:
 def source(transport: Transport, request: Mapping[str, Any], cache: bool, link: Link | None = None) -> RemoteSource:
     """A machine to watch. Once a screen may be up nothing is asked on the terminal any more."""
     quiet = transport.without_questions()
-    return RemoteSource(transport.label, link, lambda: connect(quiet, request, cache, None))
+    return RemoteSource(transport.label, link, lambda _: connect(quiet, request, cache, None))
 
 
 def connect(transport: Transport, request: Mapping[str, Any], cache: bool, say: Say | None) -> Link:
@@ -89,13 +89,18 @@ def watch(
     sinks: Sequence[Sink],
     ticks: Sequence[Callable[[], None]] = (),
     duration_s: float | None = None,
+    left: threading.Event | None = None,
 ) -> End:
-    """Until `asked` is set, the time is over, or all have said their last word. Raises the error of the only one."""
+    """Until `asked` is set, the time is over, or all have said their last word. Raises the error of the only one.
+
+    When `left` is set too, what is there is not told to end.
+    """
     running = session(sources, context, sinks, ticks)
     running.start()
     try:
         reason = _until_end(running, sources, asked, duration_s)
-        _finish(sources)
+        if left is None or not left.is_set():
+            _finish(sources)
     finally:
         running.stop()
     words = [(source.name, source.last_word) for source in sources]

@@ -21,10 +21,11 @@ needs_sshd = pytest.mark.skipif(SSHD is None, reason="no openssh-server here")
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. `home` is where its sessions live; `options` are for ssh."""
+    """A running server. `home` and `spool` are where its sessions live and record; `options` are for ssh."""
 
     port: int
     home: Path
+    spool: Path
     process: subprocess.Popen[bytes]
     options: tuple[str, ...]
 
@@ -35,8 +36,10 @@ class Server:
 
 
 @contextmanager
-def serve(folder: Path, *config: str, path: str = "/usr/bin:/bin", rc: str | None = None) -> Iterator[Server]:
-    """`config`: more lines for sshd_config; `rc`: what stands in the user's .bashrc."""
+def serve(
+    folder: Path, *config: str, path: str = "/usr/bin:/bin", rc: str | None = None, spool: Path | None = None
+) -> Iterator[Server]:
+    """`config`: more lines for sshd_config; `rc`: what stands in the user's .bashrc; `spool`: where recordings lie."""
     home = folder / "home"
     home.mkdir()
     if rc is not None:
@@ -44,7 +47,9 @@ def serve(folder: Path, *config: str, path: str = "/usr/bin:/bin", rc: str | Non
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     port = _free_port()
-    (folder / "sshd_config").write_text("\n".join([*config, *_config(folder, home, port, path)]) + "\n")
+    (folder / "sshd_config").write_text(
+        "\n".join([*config, *_config(folder, home, port, path, spool or folder)]) + "\n"
+    )
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where a server of root keeps its unprivileged half
@@ -54,13 +59,13 @@ def serve(folder: Path, *config: str, path: str = "/usr/bin:/bin", rc: str | Non
     try:
         wait_for(lambda: process.poll() is not None or _listens(port), what="sshd to listen")
         assert process.poll() is None, (folder / "sshd.log").read_text()
-        yield Server(port, home, process, _options(folder, port))
+        yield Server(port, home, spool or folder, process, _options(folder, port))
     finally:
         process.terminate()
         process.wait()
 
 
-def _config(folder: Path, home: Path, port: int, path: str) -> list[str]:
+def _config(folder: Path, home: Path, port: int, path: str, spool: Path) -> list[str]:
     return [
         "ListenAddress 127.0.0.1",
         f"Port {port}",
@@ -73,7 +78,7 @@ def _config(folder: Path, home: Path, port: int, path: str) -> list[str]:
         "KbdInteractiveAuthentication no",
         "PermitRootLogin prohibit-password",
         "MaxStartups 100",
-        f"SetEnv HOME={home} PATH={path}",
+        f"SetEnv HOME={home} PATH={path} TMPDIR={spool}",
     ]
 
 

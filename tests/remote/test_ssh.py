@@ -8,11 +8,11 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.profiler.cli.program import acceltop, one_line, python
 from tests.profiler.cli.terminal import Terminal
+from tests.remote.requests import request
 from tests.remote.sshd import Server, needs_sshd, serve
 
 from acceltop.profiler.errors import AcceltopError, Exit
@@ -28,24 +28,6 @@ end = time.monotonic() + float(sys.argv[1])
 while time.monotonic() < end: sum(range(1000))
 """
 CACHE = ".cache/acceltop"
-REQUEST: dict[str, Any] = {
-    "do": "watch",
-    "args": {
-        "target": None,
-        "name": None,
-        "tree": False,
-        "no_inject": True,
-        "only": ["host"],
-        "duration": None,
-        "interval": 1.0,
-        "budget": 0.0,
-        "method": "auto",
-    },
-    "frameworks": False,
-    "without": [],
-    "readings": None,
-    "stacks": False,
-}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +44,7 @@ def _sent(server: Server, cache: bool = True) -> tuple[int, str]:
     """Bytes that one landing took, and what it says of the cache."""
     link = Link(ssh("127.0.0.1", server.options))
     try:
-        link.land(bundle.parts(stacks=False), REQUEST, cache=cache)
+        link.land(bundle.parts(stacks=False), request(), cache=cache)
         return link.sent_bytes, link.about["no_cache"]
     finally:
         link.close()
@@ -89,11 +71,10 @@ def test_a_job_there_is_watched_until_it_ends(server: Server) -> None:
 
 @pytest.mark.parametrize("pattern", ["$(touch pwned)", "; touch pwned", "'\"`touch pwned`", "-x", "a b\n"])
 def test_a_pattern_is_data(server: Server, pattern: str) -> None:
-    args = REQUEST["args"] | {"name": pattern}
     link = Link(ssh("127.0.0.1", server.options))
     # Not through the console script: it runs on the same machine, with the pattern in its own command line.
     with pytest.raises(AcceltopError) as caught:
-        link.land(bundle.parts(stacks=False), REQUEST | {"args": args})
+        link.land(bundle.parts(stacks=False), request(name=pattern))
     link.close()
     assert caught.value.exit_code == Exit.NO_TARGET
     assert not list(server.home.glob("**/pwned"))

@@ -1,0 +1,201 @@
+"""A recording on another machine goes on without us, and comes here whole: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.profiler.cli.program import acceltop, start
+from tests.remote.requests import request
+from tests.remote.sshd import Server, needs_sshd, serve
+from tests.waiting import wait_for
+
+from acceltop.profiler.errors import AcceltopError
+from acceltop.profiler.model import Frame, Note, Sample
+from acceltop.profiler.remote.source import RemoteSource
+from acceltop.profiler.remote.transport import ssh
+from acceltop.profiler.remote.watch import connect
+from acceltop.profiler.source import SourceContext
+from acceltop.profiler.trace.reader import TraceReader
+
+pytestmark = needs_sshd
+LIMITS = {"bytes": 1 << 30, "idle_s": 3600.0}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("sshd")
+    with serve(folder, spool=folder) as running:
+        yield running
+
+
+def _ssh(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
+    return acceltop("ssh", *server.words, "127.0.0.1", *words, timeout_s=120)
+
+
+def _listed(server: Server) -> dict[str, dict[str, Any]]:
+    document = json.loads(_ssh(server, "recordings", "--json").stdout)
+    return {row["id"]: row for row in document["recordings"]}
+
+
+def _recorded(server: Server, **limits: float) -> RemoteSource:
+    """A recording of the host at 0.1 s, and a source that follows it."""
+    transport = ssh("127.0.0.1", server.options)
+    link = connect(transport, request(do="record", interval=0.1, limits=LIMITS | limits), True, None)
+    again = {"do": "follow", "id": link.began["id"], "to_its_end": True, "stacks": False}
+    source = RemoteSource("far", link, lambda have: connect(transport, {**again, "offset": have}, True, None))
+    source.stays_open = True
+    return source
+
+
+def _followed(source: RemoteSource, frames: list[Frame], number: int) -> bool:
+    frames += source.poll()
+    return source.ended.is_set() or sum(isinstance(frame, Sample) for frame in frames) >= number
+
+
+def _to_the_end(source: RemoteSource, frames: list[Frame]) -> None:
+    source.finish()
+    wait_for(lambda: _followed(source, frames, 1 << 30), 30)
+
+
+def _ended(pid: int) -> bool:
+    """Gone, or a zombie that the machine's init has yet to collect."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def _check_whole(source: RemoteSource, frames: list[Frame]) -> None:
+    """As many as were recorded, each once, in order."""
+    theirs = [frame for frame in frames if not (isinstance(frame, Note) and frame.source == "far")]
+    theirs = [frame for frame in theirs if type(frame).__name__ != "ClockSync"]
+    assert source.lost_frames == 0
+    assert len(theirs) == source.last_word["frames"]
+    times = [frame.time_ns for frame in theirs if isinstance(frame, Sample)]
+    assert len(set(times)) == len(times)
+
+
+def test_a_recording_comes_here_and_nothing_stays_there(server: Server, tmp_path: Path) -> None:
+    trace = tmp_path / "far.mcap"
+    result = _ssh(server, "record", "--only", "host", "--duration", "2s", "-o", str(trace))
+    assert result.returncode == 0, result.stderr
+    assert "with or without this link" in result.stderr and "2.15 GB" in result.stderr
+    kinds = [type(frame).__name__ for frame in TraceReader(str(trace)).frames()]
+    assert kinds.count("Hello") == 1 and kinds.count("Sample") >= 3
+    assert not _listed(server)
+    assert not any(server.spool.rglob("spool"))
+
+
+def test_a_viewer_that_is_killed_costs_nothing(server: Server, tmp_path: Path) -> None:
+    viewer = start("ssh", *server.words, "127.0.0.1", "record", "--only", "host", "-o", str(tmp_path / "a.mcap"))
+    assert viewer.stderr is not None and "records as" in viewer.stderr.readline()
+    viewer.kill()
+    viewer.communicate()
+    ((number, row),) = _listed(server).items()
+    assert row["state"] == "recording" and Path(f"/proc/{row['pid']}").exists()
+    trace = tmp_path / "b.mcap"
+    counts = []
+    for _ in range(2):
+        result = _ssh(server, "fetch", number, "-o", str(trace))
+        assert result.returncode == 0, result.stderr
+        counts.append(sum(1 for _ in TraceReader(str(trace)).frames()))
+    assert 0 < counts[0] < counts[1]
+    assert _ssh(server, "stop", number).returncode == 0
+    wait_for(lambda: _ended(row["pid"]))
+    assert not _listed(server) and not any(server.spool.rglob("spool"))
+    gone = _ssh(server, "stop", number)
+    assert gone.returncode == 1 and "no recording" in gone.stderr
+
+
+def test_the_link_is_cut_again_and_again(server: Server) -> None:
+    source = _recorded(server)
+    frames: list[Frame] = list(source.open(SourceContext(interval_s=0.1)))
+    for cut in range(1, 4):
+        wait_for(lambda cut=cut: _followed(source, frames, 10 * cut), 30)  # type: ignore[misc]
+        assert source._link is not None
+        source._link._process.kill()
+    wait_for(lambda: _followed(source, frames, 60), 30)
+    _to_the_end(source, frames)
+    source.clean()
+    _check_whole(source, frames)
+    codes = [frame.code for frame in frames if isinstance(frame, Note)]
+    assert codes.count("remote.lost") == codes.count("remote.back") == 3
+    assert not _listed(server)
+
+
+def test_a_link_that_stands_still_loses_nothing(server: Server) -> None:
+    source = _recorded(server)
+    frames: list[Frame] = list(source.open(SourceContext(interval_s=0.1)))
+    wait_for(lambda: _followed(source, frames, 5), 30)
+    assert source._link is not None
+    ssh_process = source._link._process.pid
+    os.kill(ssh_process, signal.SIGSTOP)
+    before = len(frames)
+    spool = next(server.spool.rglob("spool"))
+    size = spool.stat().st_size
+    wait_for(lambda: spool.stat().st_size > 2 * size, 30, "the recording to go on")
+    os.kill(ssh_process, signal.SIGCONT)
+    wait_for(lambda: _followed(source, frames, before + 20), 30)
+    _to_the_end(source, frames)
+    source.clean()
+    _check_whole(source, frames)
+
+
+def test_it_ends_at_its_limits(server: Server) -> None:
+    small = _recorded(server, bytes=2000)
+    frames: list[Frame] = list(small.open(SourceContext(interval_s=0.1)))
+    wait_for(lambda: _followed(small, frames, 1 << 30), 30)
+    small.clean()
+    _check_whole(small, frames)
+    assert small.last_word["reason"] == "its limit of size"
+
+    forgotten = _recorded(server, idle_s=1.0)
+    number = forgotten._link.began["id"] if forgotten._link else ""
+    forgotten.stays_open = False
+    forgotten.close()
+    spool = server.spool / f"acceltop-{os.geteuid()}" / str(number)
+    wait_for(lambda: json.loads((spool / "about").read_text())["state"] == "ended", 30)
+    assert _listed(server)[str(number)]["state"] == "ended"
+    assert _ssh(server, "stop", str(number)).returncode == 0
+
+
+def test_files_and_socket_are_private(server: Server) -> None:
+    source = _recorded(server)
+    try:
+        (socket,) = server.spool.rglob("socket")
+        assert stat.S_IMODE(socket.parent.parent.stat().st_mode) == stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(file.stat().st_mode) for file in socket.parent.iterdir()} == {0o600}
+    finally:
+        frames: list[Frame] = []
+        _to_the_end(source, frames)
+        source.clean()
+
+
+def test_a_recorder_that_was_killed_leaves_what_it_had(server: Server, tmp_path: Path) -> None:
+    source = _recorded(server)
+    frames: list[Frame] = list(source.open(SourceContext(interval_s=0.1)))
+    wait_for(lambda: _followed(source, frames, 5), 30)
+    ((number, row),) = _listed(server).items()
+    os.kill(row["pid"], signal.SIGKILL)
+    wait_for(lambda: _followed(source, frames, 1 << 30), 30)
+    source.stays_open = False
+    source.close()
+    assert source.last_word["state"] == "broken"
+    assert _listed(server)[number]["state"] == "broken"
+    result = _ssh(server, "fetch", number, "-o", str(tmp_path / "a.mcap"))
+    assert result.returncode == 0
+    assert _ssh(server, "stop", number).returncode == 0
+
+
+@pytest.mark.parametrize("wanted", ["../../etc", "x" * 8, "00000000", ""])
+def test_an_id_names_nothing_else(server: Server, wanted: str) -> None:
+    with pytest.raises(AcceltopError, match="no recording"):
+        connect(ssh("127.0.0.1", server.options), {"do": "stop", "id": wanted, "stacks": False}, True, None)
