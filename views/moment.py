@@ -10,6 +10,7 @@ from acceltop.profiler.clock import NS_PER_S
 SPANS_S = (30, 60, 240, 900, 3600, 21_600, 86_400)  # what a chart may cover: + and - go through them
 SPEEDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 RANGE_S = 60  # tables sum up this much before the cursor, unless a range is selected
+BLOCK_NS = 10 * NS_PER_S  # from a multiple of this on, so that what was summed up before can be used again
 
 
 class Extent(Protocol):
@@ -64,7 +65,8 @@ class Playhead:
         if self.selection is not None:
             return self.selection
         at = self.at_ns
-        return at - RANGE_S * NS_PER_S, at
+        start = at - RANGE_S * NS_PER_S
+        return start - start % BLOCK_NS, at
 
     def window_ns(self) -> tuple[int, int]:
         """What charts show."""

@@ -91,6 +91,7 @@ def _app(link: Link, feed: Feed, looks: Looks, first: str | None = None) -> Acce
         return AcceltopApp(Timeline(), link, feed, looks.theme, looks.glyphs, keymap, first=first)
     finally:
         gc.enable()
+        gc.freeze()  # never looked at again
 
 
 def _run(app: AcceltopApp) -> None:

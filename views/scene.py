@@ -30,9 +30,9 @@ class Scene:
     last_key_s: float = -1e9
     clock_s: Callable[[], float] = monotonic
     clock_ns: Callable[[], int] = now_ns
-    _memo: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
+    _memo: dict[str, tuple[object, Any]] = field(default_factory=dict)
 
-    def memo(self, name: str, key: Hashable, make: Callable[[], R]) -> R:
+    def memo(self, name: str, key: object, make: Callable[[], R]) -> R:
         """`make()`, or its last result while `key` stays the same. One result a name is kept."""
         known = self._memo.get(name)
         if known is None or known[0] != key:

@@ -34,7 +34,8 @@ def test_screens_by_their_digit_and_back_by_escape(key: str, heading: str) -> No
     async def test(app: AcceltopApp, pilot: Hands) -> None:
         assert f"─ {heading} ─" in await press(app, pilot, key)
         assert "─ 2 trends ─" in await press(app, pilot, "escape")
-        assert "─ 2 trends ─" in await press(app, pilot, key, "1")
+        if key != "a":  # in the picker digits filter
+            assert "─ 2 trends ─" in await press(app, pilot, key, "1")
 
     on_screen(test, gpu_session(20))
 

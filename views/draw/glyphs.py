@@ -17,6 +17,7 @@ _STAND_INS = {
 _ASCII = {ord(char): plain for plain, chars in _STAND_INS.items() for char in chars}
 _LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)  # braille dots of a column filled from below, by height
 _RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
+_CELLS = [[chr(0x2800 + left + right) if left or right else " " for right in _RIGHT] for left in _LEFT]
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # by row and column within a cell
 
 
@@ -58,15 +59,14 @@ def area(values: Sequence[float], rows: int, glyphs: Glyphs = FULL) -> list[str]
     if len(values) % 2:
         values = [math.nan, *values]
     if glyphs.braille:
-        return _braille_area([_height(value, rows * 4) for value in values], rows)
+        return _braille_area(_heights(values, rows * 4), rows)
     means = [_mean(a, b) for a, b in zip(values[::2], values[1::2], strict=True)]
-    return _level_area([_height(value, rows * 8) for value in means], rows)
+    return _level_area(_heights(means, rows * 8), rows)
 
 
-def _height(value: float, steps: int) -> int:
-    if math.isnan(value):
-        return 0
-    return min(max(round(value * steps), 1), steps)
+def _heights(values: Sequence[float], steps: int) -> list[int]:
+    """NaN has none; a known value has at least one step."""
+    return [0 if v != v else 1 if v * steps < 1 else min(round(v * steps), steps) for v in values]
 
 
 def _mean(left: float, right: float) -> float:
@@ -74,15 +74,19 @@ def _mean(left: float, right: float) -> float:
 
 
 def _braille_area(heights: list[int], rows: int) -> list[str]:
+    pairs = list(zip(heights[::2], heights[1::2], strict=True))
+    low, high = min(heights, default=0), max(heights, default=0)
     lines = []
-    for row in range(rows):
-        floor = (rows - 1 - row) * 4
-        cells = (
-            0x2800 + _LEFT[min(max(left - floor, 0), 4)] + _RIGHT[min(max(right - floor, 0), 4)]
-            for left, right in zip(heights[::2], heights[1::2], strict=True)
-        )
-        lines.append("".join(" " if cell == 0x2800 else chr(cell) for cell in cells))
+    for floor in range((rows - 1) * 4, -1, -4):
+        if high <= floor or low >= floor + 4:  # most lines of a chart are empty or full
+            lines.append((" " if high <= floor else _CELLS[4][4]) * len(pairs))
+        else:
+            lines.append("".join([_CELLS[_filled(left - floor)][_filled(right - floor)] for left, right in pairs]))
     return lines
+
+
+def _filled(height: int) -> int:
+    return 0 if height < 0 else 4 if height > 4 else height
 
 
 def _level_area(heights: list[int], rows: int) -> list[str]:

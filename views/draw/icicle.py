@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from zlib import crc32
 
-from acceltop.profiler.numbers import cells
-from acceltop.views.draw.line import Line, Row, Span, fit
+from acceltop.views.draw.line import Line, Row, Span, cells, fit
 
 COLOURS = 6
 

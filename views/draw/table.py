@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from acceltop.profiler.numbers import shorten
-from acceltop.views.draw.line import Line, Row, Span, clipped, fit, spans_width
+from acceltop.views.draw.line import Line, Row, Span, fit, spans_width
 
 T = TypeVar("T")
 SETTLE_S = 2.0  # an order changes at most this often
@@ -62,7 +62,7 @@ def table_row(placed: Sequence[Placed], item: T, selected: bool = False) -> Line
     if selected:
         row.put("▌", "accent")
     for column, x, width in placed:
-        row.to(x).add(clipped(column.draw(item, width), width))
+        row.to(x).within(column.draw(item, width), width)
     return row.line()
 
 

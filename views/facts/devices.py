@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,12 +113,19 @@ def stale_s(scene: Scene, fact: DeviceFact) -> float | None:
     return age if age > max(STALE_S, 3 * scene.link.interval_s) else None
 
 
-def history(scene: Scene, key: Key, points: int, span_ns: int) -> Sequence[float]:
+def history(scene: Scene, key: Key, points: int, span_ns: int) -> list[float]:
     """The mean in `points` bins up to the moment shown. The bins stand on a grid in time: they don't tremble."""
     t0, t1 = grid(scene.head.at_ns, points, span_ns)
     name = f"history {key} {points}"
-    seen = scene.timeline.versions["Sample"]
-    return scene.memo(name, (id(scene.timeline), t1, span_ns, seen), lambda: _means(scene, key, t0, t1, points))
+    values = scene.memo(name, (id(scene.timeline), t1, span_ns), lambda: means(scene, key, t0, t1, points))
+    return with_newest(values, scene.value(*key), scene.head.at_ns, t0, t1)
+
+
+def with_newest(values: list[float], newest: float | None, at_ns: int, t0: int, t1: int) -> list[float]:
+    """The series is looked up when its pairs of bins move on; until then what is newest goes into its bin."""
+    if newest is not None:
+        values[(at_ns - t0) * len(values) // (t1 - t0)] = newest
+    return values.copy()
 
 
 def grid(at_ns: int, points: int, span_ns: int) -> tuple[int, int]:
@@ -129,10 +135,11 @@ def grid(at_ns: int, points: int, span_ns: int) -> tuple[int, int]:
     return end - pair * points // 2, end
 
 
-def _means(scene: Scene, key: Key, t0: int, t1: int, points: int) -> Sequence[float]:
+def means(scene: Scene, key: Key, t0: int, t1: int, points: int) -> list[float]:
     band = scene.timeline.series(key, t0, t1, points)
-    means: Sequence[float] = np.where(band.times > scene.head.at_ns + (t1 - t0) // points, math.nan, band.mean).tolist()
-    return means
+    # Readings hold for a while, also past the moment that is shown: there nothing is known yet.
+    found: list[float] = np.where(band.times > scene.head.at_ns + (t1 - t0) // points, math.nan, band.mean).tolist()
+    return found
 
 
 def state_words(scene: Scene, fact: DeviceFact) -> tuple[str, str]:

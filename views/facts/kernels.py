@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from acceltop.profiler.analysis.hotspots import OTHER, Coverage, Hotspots, Kernel
+from acceltop.profiler.analysis.hotspots import MAX_ROWS, OTHER, Coverage, Hotspots, Kernel
+from acceltop.profiler.history.merge import KernelMerger
 from acceltop.profiler.model import DeviceFound, KernelWindow
+from acceltop.views.moment import BLOCK_NS
 from acceltop.views.scene import Scene
 
 _BUSY = 0.3  # a kernel nearer than this to neither peak waits for something else
@@ -67,13 +69,36 @@ def _table(scene: Scene, pid: int) -> KernelTable | None:
     windows = scene.timeline.windows(pid, *scene.head.range_ns())
     if not windows:
         return None
-    spots = Hotspots().add_all(windows)
+    spots = Hotspots().add_all(_in_blocks(scene, pid, windows))
     devices = {id: state.found for id, state in scene.timeline.devices.items()}
     rows = [_fact(kernel, devices.get(kernel.device or "")) for kernel in spots.ranked()]
     last = windows[-1]
     return KernelTable(
         rows, spots.coverage(), spots.group, _makers(rows), last.profiled_ns // max(last.windows, 1), last.sampled
     )
+
+
+def _in_blocks(scene: Scene, pid: int, windows: list[KernelWindow]) -> list[KernelWindow]:
+    """The same sums in fewer windows: those of past ten seconds are merged once, not each time that a new one comes."""
+    blocks: dict[tuple[int, str], list[KernelWindow]] = {}
+    for window in windows:
+        blocks.setdefault((window.t1_ns // BLOCK_NS, window.source), []).append(window)
+    newest = windows[-1].t1_ns // BLOCK_NS
+    found: list[KernelWindow] = []
+    for (block, source), members in blocks.items():
+        if block == newest or len(members) == 1:
+            found += members
+        else:
+            name, key = f"block {block % 16} {source}", (pid, block, len(members), id(members[0]), id(members[-1]))
+            found.append(scene.memo(name, key, lambda members=members: _merged(members)))  # type: ignore[misc]
+    return found
+
+
+def _merged(windows: list[KernelWindow]) -> KernelWindow:
+    merger = KernelMerger(MAX_ROWS)
+    for window in windows:
+        merger.add(window)
+    return merger.window()
 
 
 def _makers(rows: list[KernelFact]) -> list[tuple[str, float]]:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acceltop.profiler.clock import NS_PER_S
-from acceltop.profiler.timeline import Key
-from acceltop.views.facts.devices import DeviceFact, device_facts, grid, limit_of, value
+from acceltop.views.facts.devices import DeviceFact, device_facts, grid, limit_of, means, value, with_newest
 from acceltop.views.scene import Scene
 
 
@@ -43,26 +41,21 @@ def trend_metrics(scene: Scene) -> list[str]:
 def trend(scene: Scene, metric: str, points: int, fact: DeviceFact | None = None) -> Trend:
     """Over the time that charts cover; of one device where `fact` is given."""
     facts = [fact] if fact else gpu_facts(scene)
-    span = scene.head.history_ns
-    pace = min(span // points // 2, 2 * NS_PER_S) or 1  # a chart of hours needs no new look each second
-    key = (id(scene.timeline), scene.head.at_ns // pace, span, points, len(facts))
-    name = f"trend {metric} {fact.id if fact else ''}"
-    return scene.memo(name, key, lambda: _trend(scene, metric, points, facts))
-
-
-def _trend(scene: Scene, metric: str, points: int, facts: Sequence[DeviceFact]) -> Trend:
-    t0, t1 = grid(scene.head.at_ns, points, scene.head.history_ns)
-    bands = [_means(scene, fact.key(metric), t0, t1, points) for fact in facts]
-    known = np.array(bands) if bands else np.full((1, points), np.nan)
-    counts = np.maximum((~np.isnan(known)).sum(axis=0), 1)
-    means = np.where(np.isnan(known).all(axis=0), np.nan, np.nansum(known, axis=0) / counts)
+    span, at = scene.head.history_ns, scene.head.at_ns
+    t0, t1 = grid(at, points, span)
+    key = (id(scene.timeline), t0, t1, len(facts))
+    name = f"trend {metric} {points} {fact.id if fact else ''}"
+    values = scene.memo(name, key, lambda: _values(scene, metric, points, facts, t0, t1))
+    known = [v for fact in facts if (v := value(scene, fact, metric)) is not None]
+    now = sum(known) / len(known) if known else None
     limit = limit_of(scene, facts[0], metric) if facts else None
-    high = limit or float(np.nanmax(means, initial=0.0)) or 1.0
-    now = [v for fact in facts if (v := value(scene, fact, metric)) is not None]
-    return Trend(metric, (means / high).tolist(), sum(now) / len(now) if now else None, limit, len(now))
+    shares = with_newest(values, now, at, t0, t1)
+    high = limit or max((v for v in shares if v == v), default=0.0) or 1.0
+    return Trend(metric, [v / high for v in shares], now, limit, len(known))
 
 
-def _means(scene: Scene, key: Key, t0: int, t1: int, points: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    band = scene.timeline.series(key, t0, t1, points)
-    # Readings hold for a while, also past the moment that is shown: there nothing is known yet.
-    return np.where(band.times > scene.head.at_ns + (t1 - t0) // points, np.nan, band.mean)
+def _values(scene: Scene, metric: str, points: int, facts: Sequence[DeviceFact], t0: int, t1: int) -> list[float]:
+    known = np.array([means(scene, fact.key(metric), t0, t1, points) for fact in facts] or [[np.nan] * points])
+    counts = np.maximum((~np.isnan(known)).sum(axis=0), 1)
+    mean: list[float] = np.where(np.isnan(known).all(axis=0), np.nan, np.nansum(known, axis=0) / counts).tolist()
+    return mean

@@ -83,7 +83,8 @@ class Page(Screen[None]):
             return
         self._settle()
         for canvas in self.canvases():
-            if canvas.display:
+            # Keys change with the focus alone, and asking for all bindings costs more than any pane.
+            if canvas.display and not isinstance(canvas, KeyLine):
                 canvas.redraw()
 
     def on_resize(self) -> None:
@@ -91,6 +92,7 @@ class Page(Screen[None]):
 
     def on_screen_resume(self) -> None:
         self.redraw()
+        self.query_one(KeyLine).redraw()
 
     def _settle(self) -> None:
         width, height = self.app.size

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.segment import Segment
 from textual.color import Color
+from textual.filter import ANSIToTruecolor
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -102,7 +103,9 @@ class Canvas(Widget):
         ground = style("", line.back)
         strip = Strip(segments).adjust_cell_length(self.size.width, ground)
         for line_filter in self.app.get_line_filters():
-            strip = strip.apply_filter(line_filter, Color.from_rich_color(ground.bgcolor) if ground.bgcolor else _NONE)
+            if not isinstance(line_filter, ANSIToTruecolor):  # our colours are true ones already
+                back = Color.from_rich_color(ground.bgcolor) if ground.bgcolor else _NONE
+                strip = strip.apply_filter(line_filter, back)
         return strip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from acceltop.profiler import numbers
+from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.text import clean
 from acceltop.views.draw.glyphs import area, bar
@@ -14,6 +15,7 @@ from acceltop.views.facts.devices import DeviceFact, device_facts, history, limi
 from acceltop.views.widgets.table_pane import TablePane
 
 HISTORY_S = 60
+LOOK_S = 3
 _LABELS = {"hw.gpu.sm.active": "SM active", "hw.gpu.utilization": "kernel resident", "hw.gpu.graphics.active": "engine"}
 Draw = Callable[[DeviceFact, int], tuple[Span, ...]]
 
@@ -76,10 +78,15 @@ class DevicesPane(TablePane[DeviceFact]):
                 "activity", self._activity_title(), 16 if width >= 60 else 8, self._activity, self._number("activity")
             ),
             Column("history", "last 60 s", 0, self._history),
-            *self._metric_columns(width, roomy),
+            *self._known_columns(width, roomy),
             Column("state", "state" if roomy else "", 20 if width >= 180 else 10, self._state),
         ]
         return [column for column in columns if column.needs <= width]
+
+    def _known_columns(self, width: int, roomy: bool) -> list[Column[DeviceFact]]:
+        """Which metrics there are changes seldom: looked up every few seconds."""
+        key = (width, len(self.items()), self.scene.head.at_ns // (LOOK_S * NS_PER_S), id(self.scene.timeline))
+        return self.scene.memo(f"columns {id(self)}", key, lambda: self._metric_columns(width, roomy))
 
     def _metric_columns(self, width: int, roomy: bool) -> list[Column[DeviceFact]]:
         """The columns that some device has a reading for."""
@@ -144,7 +151,7 @@ class DevicesPane(TablePane[DeviceFact]):
     def _history(self, fact: DeviceFact, width: int) -> tuple[Span, ...]:
         if fact.activity is None:
             return ()
-        values = history(self.scene, fact.key(fact.activity), width * 2, HISTORY_S * 1_000_000_000)
+        values = history(self.scene, fact.key(fact.activity), width * 2, HISTORY_S * NS_PER_S)
         return (Span(area(values, 1, self.scene.glyphs)[0], "sm"),)
 
     def _bar(self, metric: str, cells: int) -> Draw:

@@ -154,7 +154,9 @@ class TimeStrip(Watcher):
         start, cells = strip_cells(width, state.text)
         self._grid = start, _strip_range(span), cells
         t0, t1 = self._grid[1]
-        values = scene.memo("strip", (scene.timeline.version, t0, t1, cells), lambda: _activity(scene, t0, t1, cells))
+        pace = max((t1 - t0) // cells, 2 * NS_PER_S)
+        key = (id(scene.timeline), span[1] // pace, t0, t1, cells)
+        values = scene.memo("strip", key, lambda: _activity(scene, t0, t1, cells))
         selection = head.selection
         marked = (self._cell(selection[0]), self._cell(selection[1]) + 1) if selection else None
         mark = Span("▶", "good") if head.state == "live" or head.playing else Span("‖", "warn")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from textual import events
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 class Watcher(Canvas):
     """A canvas that looks at the scene."""
 
-    @property
+    @cached_property
     def host(self) -> AcceltopApp:
         return cast("AcceltopApp", self.app)
 
-    @property
+    @cached_property
     def scene(self) -> Scene:
         return self.host.scene
 

@@ -13,7 +13,7 @@ from acceltop.views.draw.line import Line, Row, Span, clipped, spans_width
 from acceltop.views.draw.stacked import legend, stacked
 from acceltop.views.facts.devices import DeviceFact
 from acceltop.views.facts.steps import SHORT, StepFacts, rank_medians, step_chart, step_facts
-from acceltop.views.facts.trends import Trend, trend, trend_metrics
+from acceltop.views.facts.trends import Trend, gpu_facts, trend, trend_metrics
 from acceltop.views.scene import Scene
 from acceltop.views.widgets.pane import Pane
 
@@ -30,7 +30,7 @@ class TrendsPane(Pane):
     def hints(self) -> Iterable[Span]:
         metrics = trend_metrics(self.scene)
         span = span_words(self.scene.head.history_ns)
-        of = f"mean of {trend(self.scene, metrics[0], 8).devices} · " if metrics else ""
+        of = f"mean of {len(gpu_facts(self.scene))} · " if metrics else ""
         return [Span(f"{of}{span} · ", "dim"), Span("+ -", "*accent"), Span(" zoom", "dim")]
 
     def body(self, width: int, height: int) -> Sequence[Line]:
@@ -64,7 +64,8 @@ def trend_block(scene: Scene, metric: str, width: int, height: int, fact: Device
     cells, rows = max(width - SCALE, 4), max(height - 1, 1)
     shown = trend(scene, metric, cells * 2, fact)
     known = METRICS[metric]
-    lines = [Line((Span(text, _colour(known)),)) for text in area(shown.values, rows, scene.glyphs)]
+    drawn = scene.memo(f"area {metric} {fact}", (shown.values, rows), lambda: area(shown.values, rows, scene.glyphs))
+    lines = [Line((Span(text, _colour(known)),)) for text in drawn]
     title = [Span(f"{known.label} ", "dim"), Span(_now(metric, shown), f"*{_colour(known)}"), _limit(shown)]
     return framed(title, lines, _labels(shown, metric), width)
 
