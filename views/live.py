@@ -137,7 +137,7 @@ class LiveLink:
             self._recorder.stop()
             return
         name = strftime("acceltop-%Y%m%d-%H%M%S.mcap", localtime(now_ns() / NS_PER_S))
-        self._recorder.start(Path(name).absolute(), list(self._opening.values()))
+        self._recorder.start(Path(name), list(self._opening.values()))
 
     def attach(self, pids: Sequence[int]) -> None:
         old, self._context = self._session, replace(self._context, pids=tuple(pids), stop=threading.Event())
