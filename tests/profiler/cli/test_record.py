@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,10 +47,8 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals, tmp_path: Path) -> Non
 
 
 def test_the_end_of_the_process_ends_it_and_says_how() -> None:
-    with python("print('ready', flush=True); input(); raise SystemExit(3)") as unread:
-        unread.kill()  # only to see that the helper's process is gone before the next is started
     job = subprocess.Popen(
-        ["python3", "-c", "print('ready', flush=True); input()"],
+        [sys.executable, "-c", "print('ready', flush=True); input()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -72,7 +71,7 @@ def test_the_end_of_the_process_ends_it_and_says_how() -> None:
 def test_how_a_process_ended_is_known_while_it_is_a_zombie() -> None:
     from acceltop.profiler.cli.alive import Watched
 
-    with python("print('ready', flush=True); input()") as job:
+    with python() as job:
         watched = Watched(job.pid)
         assert not watched.ended()
         job.send_signal(signal.SIGTERM)
