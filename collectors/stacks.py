@@ -183,7 +183,7 @@ def _without_us(stack: str) -> str | None:
     """The agent's own thread is no part of the job, nor are the frames of its hooks in the job's threads."""
     if "(<acceltop " not in stack:
         return stack
-    if "(<acceltop core>" in stack:
+    if "(<acceltop core>" in stack or "(<acceltop boot>" in stack:
         return None
     return ";".join(frame for frame in stack.split(";") if "(<acceltop " not in frame)
 

@@ -1,5 +1,6 @@
 """The one registry of metrics. Names follow OpenTelemetry's semantic conventions (hw.*, system.*, process.*) where
-those have one, and their style where they don't. SI units, ratios 0–1; how a number is written is the view's business."""
+those have one, and their style where they don't. SI units, ratios 0–1; how a number is written is the views' business.
+"""
 
 from __future__ import annotations
 
@@ -94,9 +95,7 @@ _ALL = (
     ),
     Metric("hw.gpu.clock.sm", HERTZ, "SM clock", "Clock of the multiprocessors.", limit="hw.gpu.clock.sm.limit"),
     Metric("hw.gpu.clock.sm.limit", HERTZ, "SM clock max", "Highest clock of the multiprocessors.", "number"),
-    Metric(
-        "hw.gpu.clock.memory", HERTZ, "memory clock", "Clock of device memory.", limit="hw.gpu.clock.memory.limit"
-    ),
+    Metric("hw.gpu.clock.memory", HERTZ, "memory clock", "Clock of device memory.", limit="hw.gpu.clock.memory.limit"),
     Metric("hw.gpu.clock.memory.limit", HERTZ, "mem. clock max", "Highest clock of device memory.", "number"),
     _ratio("hw.fan.speed_ratio", "fan", "Fan speed as a share of its highest.", "number"),
     # --- accelerators: links

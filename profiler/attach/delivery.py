@@ -20,7 +20,7 @@ _LINE = r"""__import__("builtins").exec("try:
  if os.getpid()=={pid}:
   p='{path}';f=open(p+'/agent.py',encoding='utf-8');s=f.read();f.close()
   for n in os.listdir(p):os.unlink(p+'/'+n)
-  os.rmdir(p);exec(s,{{}})
+  os.rmdir(p);exec(compile(s,'<acceltop boot>','exec'),{{}})
 except KeyboardInterrupt:
  import threading as t,_thread as i;t.Timer(.01,i.interrupt_main).start()
 except BaseException:pass

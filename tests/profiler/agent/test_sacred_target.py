@@ -16,14 +16,14 @@ pytest.importorskip("torch", reason="the targets train with PyTorch")
 
 
 def test_killed_at_random_moments_it_leaves_the_job_as_it_was() -> None:
-    steps = ("--steps", "5000")
+    steps = ("--steps", "7000")
     dice = random.Random(7)
     with job("cnn", *steps) as running, job("cnn", *steps) as alone:
         before = descriptors(running.pid), threads(running.pid)
         for _ in range(20):
             watcher = frames(running.pid, "--budget", "5%")
             with pytest.raises(subprocess.TimeoutExpired):
-                watcher.wait(dice.uniform(0.2, 1.5))
+                watcher.wait(dice.uniform(0.2, 1.0))
             end(watcher, signal.SIGKILL)
         wait_for(lambda: not traces_of_us(running.pid), 10, "the agent has gone")
         wait_for(lambda: (descriptors(running.pid), threads(running.pid)) == before, 5, "all is as before")
