@@ -11,9 +11,10 @@ from acceltop.profiler.cli import options, output, screen, verb_module
 from acceltop.profiler.cli.doctor import Check
 from acceltop.profiler.cli.live import ending_signals, in_words
 from acceltop.profiler.errors import AcceltopError, Exit, UsageError
+from acceltop.profiler.remote import hosts
 from acceltop.profiler.remote.source import RemoteSource
 from acceltop.profiler.remote.transport import Transport
-from acceltop.profiler.remote.watch import End, connect, last_word, session, source, watch
+from acceltop.profiler.remote.watch import End, as_it_is, connect, connect_all, last_word, session, source, watch
 from acceltop.profiler.session import Session, Sink
 from acceltop.profiler.source import SourceContext
 from acceltop.profiler.text import clean
@@ -79,7 +80,7 @@ def _screen(machines: Machines, args: argparse.Namespace) -> int:
     """The screens over that machine; other processes that are chosen there mean another connection."""
     request = ask(args) if getattr(args, "target", None) or getattr(args, "name", None) else _picking(args)
     ready = reach(machines, request)
-    pids = () if request["frameworks"] else tuple(pid for source in ready for pid in source.pids)
+    pids = () if request["frameworks"] else _joint_pids(machines, ready)
 
     def make(context: SourceContext, sinks: Sequence[Sink], ticks: Sequence[Callable[[], None]]) -> Session:
         sources = [ready.pop() for _ in range(len(ready))] or _chosen(machines, args, context.pids)
@@ -89,6 +90,13 @@ def _screen(machines: Machines, args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
+def _joint_pids(machines: Machines, sources: Sequence[RemoteSource]) -> tuple[int, ...]:
+    if len(machines.transports) == 1:
+        return sources[0].pids
+    order = {transport.label: index for index, transport in enumerate(machines.transports)}
+    return tuple(hosts.joint_pid(order[source.name], pid) for source in sources for pid in source.pids)
+
+
 def _picking(args: argparse.Namespace) -> dict[str, Any]:
     request = ask(args, frameworks=True, without=["stacks"])
     request["args"] |= {"no_inject": True}
@@ -96,11 +104,16 @@ def _picking(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _chosen(machines: Machines, args: argparse.Namespace, pids: tuple[int, ...]) -> list[RemoteSource]:
-    request = _picking(args)
-    if pids:
-        target = ",".join(map(str, pids))
-        request = ask(argparse.Namespace(**vars(args) | {"target": target, "name": None}))
-    return [source(transport, request, machines.cache) for transport in machines.transports]
+    """New connections: where processes were chosen to those, else to look at what there is."""
+    several = len(machines.transports) > 1
+    sources = []
+    for index, transport in enumerate(machines.transports):
+        there = hosts.pids_of(index, pids) if several else pids
+        target = ",".join(map(str, there))
+        request = ask(argparse.Namespace(**vars(args) | {"target": target, "name": None})) if there else _picking(args)
+        rename = hosts.renamer(index, transport.label) if several else as_it_is
+        sources.append(source(transport, request, machines.cache, rename=rename))
+    return sources
 
 
 def _doctor(machines: Machines, args: argparse.Namespace) -> int:
@@ -168,16 +181,19 @@ def ask(args: argparse.Namespace, **more: Any) -> dict[str, Any]:
 
 def reach(machines: Machines, request: Mapping[str, Any]) -> list[RemoteSource]:
     """Those that can be reached. Raises the error of the last one when there is none."""
+    if len(machines.transports) == 1:
+        link = connect(machines.transports[0], request, machines.cache, output.say)
+        return [source(machines.transports[0], request, machines.cache, link)]
     sources: list[RemoteSource] = []
     error: AcceltopError | None = None
-    for transport in machines.transports:
-        try:
-            link = connect(transport, request, machines.cache, output.say)
-            sources.append(source(transport, request, machines.cache, link))
-        except AcceltopError as caught:
-            error = caught
-            if len(machines.transports) > 1:
-                output.say(f"without {transport.label}: {caught}")
+    results = connect_all(machines.transports, request, machines.cache)
+    for index, (transport, result) in enumerate(zip(machines.transports, results, strict=True)):
+        if isinstance(result, AcceltopError):
+            error = result
+            output.say(f"without {transport.label}: {result}")
+        else:
+            rename = hosts.renamer(index, transport.label)
+            sources.append(source(transport, request, machines.cache, result, rename))
     if not sources and error is not None:
         raise error
     return sources

@@ -16,9 +16,10 @@ from acceltop.profiler.cli.recorder import PIPE, Recorder, recording
 from acceltop.profiler.errors import AcceltopError, Exit, UsageError
 from acceltop.profiler.model import SCHEMA_VERSION
 from acceltop.profiler.numbers import duration, size
+from acceltop.profiler.remote import hosts
 from acceltop.profiler.remote.source import RemoteSource
-from acceltop.profiler.remote.transport import Transport
-from acceltop.profiler.remote.watch import End, connect, watch
+from acceltop.profiler.remote.transport import Transport, Unreachable
+from acceltop.profiler.remote.watch import End, Rename, as_it_is, connect, watch
 from acceltop.profiler.text import clean
 
 SIZE_LIMIT = 2 << 30
@@ -57,7 +58,7 @@ def run_record(machines: elsewhere.Machines, args: argparse.Namespace) -> int:
             return elsewhere.tell(elsewhere.watch_all(sources, args, [recorder.add, output.Warnings()]))
     request |= {"do": "record", "limits": _LIMITS}
     with recording(args.output) as recorder:
-        sources = [_followed(transport, request, machines.cache, True) for transport in machines.transports]
+        sources = _all_followed(machines, request)
         end, left = _follow(sources, args, recorder)
     if left:
         return Exit.DONE
@@ -106,7 +107,25 @@ def run_stop(machines: elsewhere.Machines, args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def _followed(transport: Transport, request: Mapping[str, Any], cache: bool, announce: bool) -> RemoteSource:
+def _all_followed(machines: elsewhere.Machines, request: Mapping[str, Any]) -> list[RemoteSource]:
+    """Of several hosts those that can be reached."""
+    if len(machines.transports) == 1:
+        return [_followed(machines.transports[0], request, machines.cache, True)]
+    sources = []
+    for index, transport in enumerate(machines.transports):
+        rename = hosts.renamer(index, transport.label)
+        try:
+            sources.append(_followed(transport, request, machines.cache, True, rename))
+        except Unreachable as error:
+            output.say(f"without {transport.label}: {error}")
+    if not sources:
+        raise Unreachable("none of the hosts can be reached")
+    return sources
+
+
+def _followed(
+    transport: Transport, request: Mapping[str, Any], cache: bool, announce: bool, rename: Rename = as_it_is
+) -> RemoteSource:
     """A source of a recording's Frames, which goes on at the byte where a lost link left it."""
     link = connect(transport, request, cache, output.say)
     began = {"do": "follow", "id": str(link.began.get("id")), "to_its_end": request.get("to_its_end", True)}
@@ -120,6 +139,7 @@ def _followed(transport: Transport, request: Mapping[str, Any], cache: bool, ann
         transport.label,
         link,
         lambda have: connect(quiet, {**began, "offset": have, "stacks": False}, cache, None),
+        rename,
     )
     source.stays_open = True
     return source

@@ -8,14 +8,14 @@ from __future__ import annotations
 import argparse
 
 from acceltop.profiler.cli import elsewhere, options
-from acceltop.profiler.errors import UsageError
-from acceltop.profiler.remote import transport
+from acceltop.profiler.remote import hosts, transport
 
 
 def configure(parser: options.Parser) -> None:
     add_options(parser)
     parser.add_argument("--ssh-option", action="append", default=[], metavar="OPT", help="Name=value, or a word of ssh")
-    parser.add_argument("host", nargs="?", metavar="HOST", help="anything that ssh takes")
+    parser.add_argument("--hosts", metavar="FILE", help="read the hosts from FILE, one a line")
+    parser.add_argument("host", nargs="?", metavar="HOST[,HOST…]", help="anything that ssh takes; node[01-16] too")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="VERB …", help="what to do there")
 
 
@@ -26,7 +26,11 @@ def add_options(parser: options.Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.host is None:
-        raise UsageError("no host is named", "acceltop ssh USER@HOST")
-    transports = (transport.ssh(args.host, args.ssh_option),)
-    return elsewhere.run(elsewhere.Machines(transports, cache=not args.no_cache), args.words)
+    words = args.words
+    if args.hosts is not None:
+        words = [args.host, *words] if args.host is not None else words
+        named = hosts.from_file(args.hosts)
+    else:
+        named = hosts.expand(args.host or "")
+    transports = tuple(transport.ssh(host, args.ssh_option) for host in named)
+    return elsewhere.run(elsewhere.Machines(transports, cache=not args.no_cache), words)

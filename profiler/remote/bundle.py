@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.util import find_spec
@@ -59,6 +59,7 @@ class Part:
         return b"%d\n%s" % (len(data), data)
 
 
+@cache
 def parts(stacks: bool) -> tuple[Part, ...]:
     """All that could be of use there; `stacks`: also what samples stacks (2 to 4 MB)."""
     found = [Part("acceltop", "path", _zip(_ours())), Part("packages", "path", _zip(_packages()))]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from acceltop.profiler.clock import monotonic
+from acceltop.profiler.errors import AcceltopError
+from acceltop.profiler.model import Frame
 from acceltop.profiler.remote import bundle
 from acceltop.profiler.remote.link import Cut, Link, Say, failure
 from acceltop.profiler.remote.source import RemoteSource
@@ -19,7 +22,14 @@ from acceltop.profiler.source import SourceContext
 from acceltop.profiler.text import clean
 
 LOOK_S = 0.1
+AT_ONCE = 8  # connections that are being made
+Rename = Callable[[Frame], Frame]
 FINISH_S = 12.0  # of which most takes none: hung drivers there, a slow link
+
+
+def as_it_is(frame: Frame) -> Frame:
+    """Of one machine nothing needs another name."""
+    return frame
 
 
 @dataclass(frozen=True)
@@ -39,10 +49,25 @@ class End:
     gone: tuple[Gone, ...] = ()
 
 
-def source(transport: Transport, request: Mapping[str, Any], cache: bool, link: Link | None = None) -> RemoteSource:
+def source(
+    transport: Transport, request: Mapping[str, Any], cache: bool, link: Link | None = None, rename: Rename = as_it_is
+) -> RemoteSource:
     """A machine to watch. Once a screen may be up nothing is asked on the terminal any more."""
     quiet = transport.without_questions()
-    return RemoteSource(transport.label, link, lambda _: connect(quiet, request, cache, None))
+    return RemoteSource(transport.label, link, lambda _: connect(quiet, request, cache, None), rename)
+
+
+def connect_all(transports: Sequence[Transport], request: Mapping[str, Any], cache: bool) -> list[Link | AcceltopError]:
+    """One result each, in their order; nothing is asked, since several would ask at once."""
+
+    def one(transport: Transport) -> Link | AcceltopError:
+        try:
+            return connect(transport.without_questions(), request, cache, None)
+        except AcceltopError as error:
+            return error
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(one, transports))
 
 
 def connect(transport: Transport, request: Mapping[str, Any], cache: bool, say: Say | None) -> Link:
