@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _ROOMS = ("acceltop.profiler", "acceltop.collectors")
 _STAYS_HERE = {"__pycache__", "__main__.py", "demo", "history", "timeline.py", "trace"}
 _PURE = ("pynvml", "elftools")
+_HOST = "acceltop.collectors.any_host:Source"  # psutil is compiled, and may not fit that machine
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same files give the same bytes, and so the same hash
 PY_SPY = "py-spy"
 
@@ -77,8 +78,9 @@ def _ours() -> Iterator[tuple[str, bytes]]:
 
 
 def _entry_points() -> str:
-    ours = (point for point in entry_points(group=GROUP) if point.value.startswith("acceltop."))
-    return "\n".join([f"[{GROUP}]", *sorted(f"{point.name} = {point.value}" for point in ours), ""])
+    ours = {point.name: point.value for point in entry_points(group=GROUP) if point.value.startswith("acceltop.")}
+    ours["host"] = _HOST
+    return "\n".join([f"[{GROUP}]", *sorted(f"{name} = {value}" for name, value in ours.items()), ""])
 
 
 def _packages() -> Iterator[tuple[str, bytes]]:
