@@ -14,6 +14,8 @@ from acceltop.profiler.model import DeviceFound, Frame, Note, ProcessFound, Proc
 from acceltop.profiler.session import hello
 from acceltop.profiler.source import SourceContext
 
+# The kernel counts in hundredths of a second: over a shorter time a share means nothing. Ticks of all cores, seconds.
+_LEAST = {"cpu": 8.0, "pid": 0.08}
 NAME = "host"
 CPU = "cpu"
 _UTIME, _STIME, _THREADS, _RSS = 11, 12, 17, 21  # in /proc/PID/stat, behind the name
@@ -113,9 +115,10 @@ class Source:
         return values if share is None else values | {"process.cpu.utilization": share}
 
     def _share(self, key: str, part: float, whole: float) -> float | None:
-        before, self._before[key] = self._before.get(key), (part, whole)
-        if before is None or whole <= before[1]:
+        before = self._before.setdefault(key, (part, whole))
+        if whole - before[1] < _LEAST[key[:3]]:
             return None
+        self._before[key] = part, whole
         return max(0.0, (part - before[0]) / (whole - before[1]))
 
     def _memory(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.profiler.cli.program import acceltop
+from tests.remote.alive import ended
 from tests.remote.requests import request
 from tests.remote.sshd import Server, needs_sshd, serve
 from tests.waiting import wait_for
@@ -79,8 +80,7 @@ def test_what_runs_there_dies_with_the_link(server: Server) -> None:
     link = connect(ssh("127.0.0.1", server.options), request(), True, None)
     (program,) = _programs(link._nonce)
     link._process.kill()
-    wait_for(lambda: not _programs(link._nonce), 20, "the program over there to end")
-    assert not Path(f"/proc/{program}").exists() or "Z" in Path(f"/proc/{program}/stat").read_text()
+    wait_for(lambda: ended(program), 20, "the program over there to end")
     link.close()
 
 

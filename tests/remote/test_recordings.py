@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.profiler.cli.program import acceltop, start
+from tests.remote.alive import ended
 from tests.remote.requests import request
 from tests.remote.sshd import Server, needs_sshd, serve
 from tests.waiting import wait_for
@@ -65,14 +66,6 @@ def _to_the_end(source: RemoteSource, frames: list[Frame]) -> None:
     wait_for(lambda: _followed(source, frames, 1 << 30), 30)
 
 
-def _ended(pid: int) -> bool:
-    """Gone, or a zombie that the machine's init has yet to collect."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
 def _check_whole(source: RemoteSource, frames: list[Frame]) -> None:
     """As many as were recorded, each once, in order."""
     theirs = [frame for frame in frames if not (isinstance(frame, Note) and frame.source == "far")]
@@ -109,7 +102,7 @@ def test_a_viewer_that_is_killed_costs_nothing(server: Server, tmp_path: Path) -
         counts.append(sum(1 for _ in TraceReader(str(trace)).frames()))
     assert 0 < counts[0] < counts[1]
     assert _ssh(server, "stop", number).returncode == 0
-    wait_for(lambda: _ended(row["pid"]))
+    wait_for(lambda: ended(row["pid"]))
     assert not _listed(server) and not any(server.spool.rglob("spool"))
     gone = _ssh(server, "stop", number)
     assert gone.returncode == 1 and "no recording" in gone.stderr
