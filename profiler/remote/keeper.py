@@ -96,7 +96,8 @@ class Keeper:
         self._reason = self._reason or self._spool.trouble or end.reason
         self._gone = [(process.pid, process.exit_code) for process in end.gone]
         # Said last: whoever hears of the end may take the folder away.
-        self._recording.write_about(self.status() | {"state": store.ENDED})
+        with suppress(FileNotFoundError):  # it was taken away already
+            self._recording.write_about(self.status() | {"state": store.ENDED})
         self._state = store.ENDED
 
     def status(self) -> dict[str, Any]:
@@ -125,6 +126,8 @@ class Keeper:
         limits = self._request["limits"]
         if self._spool.trouble:
             self._end(f"its disk: {self._spool.trouble}")
+        elif not self._recording.folder.exists():
+            self._end("its folder was removed")  # nobody could ever find it again
         elif self._spool.size > limits["bytes"]:
             self._end("its limit of size")
         elif monotonic() - self._heard > limits["idle_s"]:

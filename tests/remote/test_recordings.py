@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -186,6 +187,15 @@ def test_a_recorder_that_was_killed_leaves_what_it_had(server: Server, tmp_path:
     result = _ssh(server, "fetch", number, "-o", str(tmp_path / "a.mcap"))
     assert result.returncode == 0
     assert _ssh(server, "stop", number).returncode == 0
+
+
+def test_a_recorder_without_its_folder_ends(server: Server) -> None:
+    source = _recorded(server)
+    source.stays_open = False
+    source.close()
+    ((number, row),) = _listed(server).items()
+    shutil.rmtree(server.spool / f"acceltop-{os.geteuid()}" / number)
+    wait_for(lambda: ended(row["pid"]), 20)
 
 
 @pytest.mark.parametrize("wanted", ["../../etc", "x" * 8, "00000000", ""])
