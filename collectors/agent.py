@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import struct
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +25,7 @@ BASES = ("/tmp", "/dev/shm", "/var/tmp")  # where the agent's socket can be, as 
 ANSWER_S = 8.0  # from the injection to the agent's first word: a main thread in a long C call lets it wait
 FRAMEWORK_S = 5.0  # then "no framework" is said
 LISTEN_S = 0.25
+SWEEP_S = 0.3  # a killed process takes a moment to be gone
 
 
 class Source:
@@ -35,6 +37,7 @@ class Source:
     def __init__(self) -> None:
         self._context = SourceContext()
         self._links: list[Link] = []
+        self._left: list[Link] = []  # closed, and not yet known to be clean
 
     def open(self, context: SourceContext) -> Iterable[Frame]:
         """Attaches to each process; one that can't be entered is told of in a Note, the others go on."""
@@ -71,12 +74,22 @@ class Source:
                 yield from link.read()
             for link in self._links:
                 yield from link.silence()
+            self._left += [link for link in self._links if not link.alive]
             self._links = [link for link in self._links if link.alive]
+            self._sweep()
+
+    def _sweep(self) -> None:
+        self._left = [link for link in self._left if not link.sweep()]
 
     def close(self) -> None:
-        """The agents see that nobody is there any more, and leave within seconds."""
+        """The agents see that nobody is there any more, and leave within seconds; those of dying processes can't."""
         for link in self._links:
             link.close()
+        self._left += self._links
+        end = monotonic() + SWEEP_S
+        while self._left and monotonic() < end:
+            self._sweep()
+            time.sleep(0.02)
 
 
 class Door:
@@ -86,6 +99,13 @@ class Door:
     def __init__(self, pid: int, place: str) -> None:
         self._base, self._name = os.path.split(place)
         self._folder = os.open(f"/proc/{pid}/root{self._base}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def is_clean(self) -> bool:
+        try:
+            os.lstat(self._name, dir_fd=self._folder)
+        except OSError:
+            return True
+        return False
 
     def sweep(self) -> None:
         """What an agent that could not say goodbye has left: a socket in a directory of its own."""
@@ -107,7 +127,7 @@ class Link:
         self._buffer = bytearray()
         self._since = monotonic()
         self._probed = False
-        self._said = False
+        self._said = self._ends = False
 
     @classmethod
     def to(cls, pid: int, context: SourceContext) -> Link:
@@ -129,9 +149,14 @@ class Link:
         if self.alive:
             self.alive = False
             self._sock.close()
-            if not _lives(self.pid):
-                self._door.sweep()
+
+    def sweep(self) -> bool:
+        """Whether nothing more can be left of the agent: the process has ended, or there is nothing to see."""
+        if self._door.is_clean() or not _lives(self.pid):
+            self._door.sweep()
             self._door.close()
+            return True
+        return False
 
     def read(self) -> Iterator[Frame]:
         """The Frames that have come in whole; ends the link when the agent has gone or talks nonsense."""
@@ -173,13 +198,14 @@ class Link:
             return
         if frame is None:
             self._probed = self._probed or b'"framework"' in line  # its hello
+            self._ends = b'"AgentBye"' in line
         elif isinstance(frame, Steps):
             yield replace(frame, pid=self.pid, rank=self._rank)
         elif isinstance(frame, (KernelWindow, Cost, MemoryStats, Note)):
             yield replace(frame, pid=self.pid)  # in its own PID namespace the agent knows itself by another number
 
     def _farewell(self) -> Iterator[Frame]:
-        if _lives(self.pid):
+        if not self._ends and _lives(self.pid):
             yield _note(self.pid, "warning", "agent.gone", "the agent has left the process, which goes on")
 
 

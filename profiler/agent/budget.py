@@ -9,7 +9,7 @@ from typing import Any, Deque, Dict, List, Optional
 NS = 1_000_000_000
 FIRST_WINDOW_S = 0.004
 SHORTEST_S, LONGEST_S = 0.001, 0.1
-MOST_EVENTS = 20_000  # in one window, whatever the budget says
+MOST_EVENTS = 8_000  # in one window, whatever the budget says: the job stands still for 4 µs for each
 PERIOD_S = 2.0  # a window has a fixed price too: fewer and larger ones show more for the same money
 FIRST_PERIODS_S = (0.3, 0.7)  # the first windows follow each other sooner: a picture at once, still within the sum
 LONGEST_PERIOD_S = 30.0

@@ -22,6 +22,7 @@ MOST_UNSENT = 8 << 20  # bytes per client that doesn't read; then frames are dro
 MOST_UNREAD = 1 << 16  # bytes of one command line
 MOST_CLIENTS = 8
 TICK_S = 0.25
+LAST_S = 10.0  # what the end of the process waits for at most: a window that is closing takes milliseconds
 
 
 class Client:
@@ -84,7 +85,7 @@ class Agent:
         self._failed: Optional[str] = None
         self._server: Optional[socket.socket] = None
         self._alone_since = time.monotonic() + FIRST_CLIENT_S - GRACE_S
-        self._stop = False
+        self.stopping = False
         self._gone = False
         self._clean = True  # no wrapper of ours is left in the target
         self._wake_r, self._wake_w = -1, -1
@@ -97,7 +98,7 @@ class Agent:
         forked = _Forked(self)
         os.register_at_fork(before=forked.before, after_in_child=forked.in_child)
         try:
-            while not self._stop and not self._abandoned():
+            while not self.stopping and not self._abandoned():
                 self._serve(self._until_next())
                 self._run_probe()
         finally:
@@ -166,9 +167,9 @@ class Agent:
 
     def _process_ends(self) -> None:
         """At exit, in the main thread: a window must be closed before the interpreter goes, or it crashes."""
-        self._stop = True
+        self.stopping = True
         self.wake()
-        end = time.monotonic() + 3.0
+        end = time.monotonic() + LAST_S
         while not self._gone and time.monotonic() < end:
             time.sleep(0.001)
 
@@ -176,6 +177,8 @@ class Agent:
         try:
             self._close_probe()
         finally:
+            if self.stopping:
+                self.emit({"kind": "AgentBye"})  # the process ends: no news that we leave
             for client in self._clients:
                 client.flush()
                 client.sock.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from acceltop.profiler.agent.steps import Interval
 
@@ -19,6 +19,11 @@ NAME = 512  # characters of a name; C++ templates go on for pages
 CHUNK = 64  # events read between two pauses: the job waits for the interpreter lock no longer than that
 PHASE_OF = (("autograd::engine::", "backward"), ("Optimizer.", "optimizer"), ("enumerate(DataLoader)", "data"))
 COMMUNICATION = ("nccl", "gloo:", "c10d::", "mpi:", "ucc:")
+
+
+def nap() -> None:
+    """Lets the job have the interpreter between two pieces of our work."""
+    time.sleep(0.00005)
 
 
 class Op(NamedTuple):
@@ -45,7 +50,8 @@ class Kernel(NamedTuple):
 class Window:
     """Ops and kernels of one window, times in ns since the epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, nap: Callable[[], None] = nap) -> None:
+        self._nap = nap
         self.ops: List[Op] = []
         self.kernels: List[Kernel] = []
         self.events = 0
@@ -55,7 +61,7 @@ class Window:
         self.events = len(events)
         for number, event in enumerate(events):
             if number % CHUNK == CHUNK - 1:
-                time.sleep(0.00005)
+                self._nap()
             self._add(event)
 
     def _add(self, event: Any) -> None:
@@ -121,14 +127,14 @@ class Node:
         return None
 
 
-def walk(ops: List[Op]) -> List[Tuple[Node, int]]:
+def walk(ops: List[Op], nap: Callable[[], None] = nap) -> List[Tuple[Node, int]]:
     """Each op with its self time in ns; nesting is by time, thread by thread."""
     done: List[Tuple[Node, int]] = []
     stack: List[Node] = []
     thread = None
     for number, op in enumerate(sorted(ops, key=lambda o: (o.thread, o.start, -o.end))):
         if number % (4 * CHUNK) == 0:
-            time.sleep(0.00005)
+            nap()
         if op.thread != thread:
             _pop(stack, done, None)
             thread = op.thread
@@ -193,7 +199,7 @@ def op_rows(walked: List[Tuple[Node, int]], places: Places, looks: List[Tuple[in
     rows: Dict[Any, Row] = {}
     for number, (node, ns) in enumerate(walked):
         if number % (2 * CHUNK) == 0:
-            time.sleep(0.00005)
+            nap()
         if node.op.annotation and not node.op.name.startswith(COMMUNICATION):
             continue
         key = (node.op.name, node.root.op.name, node.phase())

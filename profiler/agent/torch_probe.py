@@ -7,12 +7,13 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from acceltop.profiler.agent.budget import AWAY_EVERY_S, AWAY_S, NS, Meter, Plan, cost_frame, median
 from acceltop.profiler.agent.main_thread import in_main_thread
 from acceltop.profiler.agent.steps import ForwardShare, Interval, Marks, Step, Tracker, overlap, steps_frame
-from acceltop.profiler.agent.torch_events import Places, Window, busy, kernel_rows, op_rows, slices, walk
+from acceltop.profiler.agent.torch_events import Places, Window, busy, kernel_rows, nap, op_rows, slices, walk
 from acceltop.profiler.agent.torch_hooks import Hooks
 from acceltop.profiler.agent.torch_quiet import bound_to_main, first_session_in_this_thread
 from acceltop.profiler.agent.torch_session import Session
@@ -24,6 +25,10 @@ SLICES_EVERY_S = 10.0
 RETRY_S = 0.5  # until the next try where no window could be opened
 LOOKS = 5  # at the training thread's Python line, within one window
 MOST_STEPS = 2000  # in one frame
+
+
+class Leaving(Exception):
+    """The process ends: drop everything."""
 
 
 class Seen:
@@ -107,7 +112,8 @@ class Probe:
         now = time.monotonic()
         if self._session.open:
             if now >= self._close_at or self._session.must_close:
-                self._finish_window()
+                with suppress(Leaving):
+                    self._finish_window()
             elif now >= self._next_look:
                 self._look(now)
             return
@@ -162,14 +168,20 @@ class Probe:
         if native is not None and place:
             self._looks.append((time.time_ns(), native, place))
 
+    def _nap(self) -> None:
+        """Between two pieces of the work on a window, which nobody needs any more when the process ends."""
+        if self._agent.stopping:
+            raise Leaving
+        nap()
+
     def _finish_window(self) -> None:
         session = self._session
-        window = Window()
+        window = Window(self._nap)
         events = session.finish()
         begin = time.thread_time()  # the pauses in between are the job's
         window.read(events)
         del events  # torch keeps the records of a window as long as these live
-        walked = walk(window.ops)
+        walked = walk(window.ops, self._nap)
         frame = self._window_frame(window, walked)
         stall = session.start_s + session.stop_s + time.thread_time() - begin
         self._stall_s = max(session.start_s, session.stop_s, 0.9 * self._stall_s)

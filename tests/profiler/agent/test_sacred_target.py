@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from tests.jobs import descriptors, end, frames, job, lines, threads, traces_of_us
@@ -40,7 +39,7 @@ def test_the_job_ends_in_a_window(how: str) -> None:
 
 def _end_in_a_window(how: str, number: int) -> None:
     ending = ("--end", "wait") if how == "term" else ("--end", how)
-    with job("cnn", "--seconds", str(5 + number / 7), *ending) as running:
+    with job("cnn", "--seconds", str(4 + number / 7), *ending) as running:
         watcher = frames(running.pid, "--budget", "100%")
         try:
             next(lines(watcher, "KernelWindow"))
@@ -69,7 +68,7 @@ def test_two_watchers_share_one_agent_and_the_last_one_closes_the_door() -> None
 
 def test_the_users_own_profiler_comes_first() -> None:
     """Two sessions at once crash torch: ours gives way before theirs begins, says so, and comes back later."""
-    with job("profiling", "--begin", "2500", "--until", "4500", "--seconds", "40") as running:
+    with job("profiling", "--begin", "1500", "--until", "2500", "--seconds", "15") as running:
         watcher = frames(running.pid, "--budget", "50%")
         try:
             assert next(lines(watcher, "KernelWindow"))
@@ -79,11 +78,11 @@ def test_the_users_own_profiler_comes_first() -> None:
             assert next(lines(watcher, "KernelWindow"))
         finally:
             end(watcher)
-        assert f"addmm {2 * 2001}" in running.output()
+        assert f"addmm {2 * 1001}" in running.output()
         assert not running.errors() or "WARNING" not in running.errors()
 
 
-def test_workers_forked_under_us_carry_nothing_of_ours(tmp_path: Path) -> None:
+def test_workers_forked_under_us_carry_nothing_of_ours() -> None:
     """DataLoader workers start (by fork) and end while windows are open; data and exit code stay right."""
     with job("epochs", "--seconds", "8") as running:
         watcher = frames(running.pid, "--budget", "20%")
@@ -91,7 +90,7 @@ def test_workers_forked_under_us_carry_nothing_of_ours(tmp_path: Path) -> None:
         said = running.result()
         end(watcher)
         assert running.process.returncode == 0 and not running.errors()
-    assert said["steps"] > 10
+    assert len(said["ends"]) > 10
 
 
 def test_a_job_without_a_framework_is_told_of() -> None:
