@@ -101,6 +101,7 @@ class AcceltopApp(App[None]):
         for name, factory in _modes().items():
             self.add_mode(name, factory)
         self._feed.listen(lambda: self.post_message(Arrived()))
+        self.app_resume_signal.subscribe(self, lambda _: self.screen.refresh())  # the terminal has forgotten all
         self.set_interval(HEARTBEAT_S, self._heartbeat)
         if self.scene.link.recorded:
             self.set_interval(PLAY_S, self._play)
@@ -131,7 +132,7 @@ class AcceltopApp(App[None]):
         self._due = None
         self._drawn_s = monotonic()
         self.scene.timeline.add_all(self._feed.take())
-        self.redraw()
+        self.redraw(moved_only=True)
 
     def _heartbeat(self) -> None:
         if self._due is None and monotonic() - self._drawn_s >= HEARTBEAT_S * 0.9:
@@ -157,17 +158,20 @@ class AcceltopApp(App[None]):
         self.failure = error
         self.exit()
 
-    def redraw(self) -> None:
+    def redraw(self, moved_only: bool = False) -> None:
+        """`moved_only`: nothing but new readings came since the last time."""
         self.scene.link.look(*self.scene.head.window_ns())
-        screen = self.screen
+        # A last reading may come while the screens are being closed.
+        screen = self.screen_stack[-1] if self.screen_stack else None
         if isinstance(screen, Page):
-            screen.redraw()
+            screen.redraw(moved_only)
 
     # --- hands
 
     def focus_moved(self) -> None:
-        for line in self.screen.query(KeyLine):
-            line.redraw()
+        for screen in self.screen_stack[-1:]:
+            for line in screen.query(KeyLine):
+                line.redraw()
 
     def action_show(self, name: str) -> None:
         if self.current_mode != name:

@@ -116,6 +116,7 @@ class LiveLink:
         self._recorder = ScreenRecorder(feed)
         self._opening: dict[object, Frame] = {}
         self._dropped_before = 0
+        self._one_at_a_time = threading.Lock()
         self._session = self._made(context)
 
     def start(self) -> None:
@@ -158,7 +159,18 @@ class LiveLink:
         self._recorder.close()
 
     def _made(self, context: SourceContext) -> Session:
-        return self._make(context, [self._remember, self._feed, self._recorder.add], [self._recorder.tick])
+        return self._make(context, [self._deliver], [self._tick])
+
+    def _deliver(self, frame: Frame) -> None:
+        """A session that is being left may still deliver while the next one begins."""
+        with self._one_at_a_time:
+            self._remember(frame)
+            self._feed(frame)
+            self._recorder.add(frame)
+
+    def _tick(self) -> None:
+        with self._one_at_a_time:
+            self._recorder.tick()
 
     def _here(self, context: SourceContext, sinks: Sequence[Sink], ticks: Sequence[Callable[[], None]]) -> Session:
         without = INSIDE if not context.pids else () if context.inject else ("agent",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -37,7 +38,7 @@ class TooSmall(Watcher):
 class FilterInput(Input):
     """One line above the keys, there while a filter is typed."""
 
-    DEFAULT_CSS = "FilterInput { display: none; height: 1; border: none; padding: 0 1; background: $panel; }"
+    DEFAULT_CSS = "FilterInput { display: none; height: 1; padding: 0 1; background: $panel; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "screen.end_filter(True)", "clear", id="filter.clear", show=False)
     ]
@@ -70,21 +71,24 @@ class Page(Screen[None]):
         with Vertical(id="body"):
             yield from self.panes()
         yield TooSmall()
-        yield FilterInput(placeholder="filter: enter keeps it, esc clears it", id="filter")
+        # Compact: a focused one has a border otherwise, and one line is all there is. Not selected: fast typing goes on.
+        hint = "filter: enter keeps it, esc clears it"
+        yield FilterInput(placeholder=hint, id="filter", compact=True, select_on_focus=False)
         yield TimeStrip()
         yield KeyLine()
 
-    def canvases(self) -> Iterable[Canvas]:
-        return self.query(Canvas).results()
+    @cached_property
+    def canvases(self) -> list[Watcher]:
+        """All but the keys: those change with the focus alone, and asking for all bindings costs more than any pane."""
+        return [canvas for canvas in self.query(Watcher).results() if not isinstance(canvas, KeyLine)]
 
-    def redraw(self) -> None:
-        """Looks again; what hasn't changed costs nothing on the wire."""
+    def redraw(self, moved_only: bool = False) -> None:
+        """Looks again; what hasn't changed costs nothing on the wire. `moved_only`: nothing but new readings came."""
         if not self.is_mounted or not self.children:
             return
         self._settle()
-        for canvas in self.canvases():
-            # Keys change with the focus alone, and asking for all bindings costs more than any pane.
-            if canvas.display and not isinstance(canvas, KeyLine):
+        for canvas in self.canvases:
+            if canvas.display and (canvas.moved() or not moved_only):
                 canvas.redraw()
 
     def on_resize(self) -> None:

@@ -12,9 +12,13 @@ from acceltop.views.facts.notes import Finding, clock, findings
 from acceltop.views.widgets.pane import Pane
 from acceltop.views.widgets.table_pane import TablePane
 
+WATCHES = ("Note", "DeviceLost", "DeviceFound", "ProcessFound", "ProcessGone")
+
 
 class FindingsPane(Pane):
     """The worst few, one line each."""
+
+    watches = WATCHES
 
     number, title = "4", "findings"
     explains = "▲ is wrong or slows the job down, ● is good to know. After → the next step."
@@ -46,6 +50,7 @@ def finding_line(finding: Finding, width: int) -> Line:
 class NotesPane(TablePane[Finding]):
     """All of them, with their time and source; the chosen one in full."""
 
+    watches = WATCHES
     number, title = "w", "findings"
     explains = FindingsPane.explains
 

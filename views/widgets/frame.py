@@ -112,6 +112,7 @@ class LayersBar(Watcher):
     """What the job is made of: framework, compilers with their share of time, platform, hardware, cloud."""
 
     DEFAULT_CSS = "LayersBar { height: 1; }"
+    watches = ("ProcessFound", "KernelWindow", "Steps")
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         process = self.scene.process

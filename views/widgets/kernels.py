@@ -27,6 +27,7 @@ def short_name(name: str) -> str:
 
 
 class KernelsPane(TablePane[KernelFact]):
+    watches = ("KernelWindow", "DeviceFound", "ProcessFound")
     number, title = "3", "kernels"
     explains = (
         "Kernels, copies and ops by their time in the range shown. share: of all kernel time. bound: the device's peak "

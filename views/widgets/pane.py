@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 class Watcher(Canvas):
     """A canvas that looks at the scene."""
 
+    watches: tuple[str, ...] = ()
+    """Kinds of frames without which it stays as it is from reading to reading; none: it moves with each."""
+    _watched: tuple[int, ...] = ()
+
     @cached_property
     def host(self) -> AcceltopApp:
         return cast("AcceltopApp", self.app)
@@ -29,6 +33,14 @@ class Watcher(Canvas):
     @cached_property
     def scene(self) -> Scene:
         return self.host.scene
+
+    def moved(self) -> bool:
+        """Whether it may look different since it was last asked."""
+        versions = self.scene.timeline.versions
+        seen = tuple(versions[kind] for kind in self.watches)
+        moved = not self.watches or seen != self._watched
+        self._watched = seen
+        return moved
 
     def palette(self) -> Palette:
         return self.scene.palette

@@ -27,6 +27,7 @@ _PHASE_COLOURS = ("phase.forward", "phase.backward", "phase.data", "phase.optimi
 class SlicesPane(Pane):
     """One window at a time: n and p go to the next and the previous one."""
 
+    watches = ("KernelWindow", "ProcessFound")
     number, title = "6", "timeline"
     explains = (
         "Each line is a stream or a thread; a cell has the colour of the call that takes most of it, and is as high as "

@@ -23,6 +23,7 @@ from acceltop.views.widgets.table_pane import TablePane
 class IciclePane(Pane):
     """The widest stack is at the left; arrows choose a box, Enter makes it the whole width."""
 
+    watches = ("StackWindow", "ProcessFound")
     number, title = "5", "stacks"
     explains = (
         "Each box is a function, as wide as its share of samples; what it called hangs below. Boxes of one file have "
@@ -184,6 +185,7 @@ class IciclePane(Pane):
 class LinesPane(TablePane[LineFact]):
     """The same samples by line."""
 
+    watches = IciclePane.watches
     number, title = "", "the same by line"
     explains = (
         "self: samples in the line itself. total: in it or in what it called. GIL: whether it held the interpreter."
