@@ -1,0 +1,64 @@
+"""The console script on a real terminal, and how long it takes to let go of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.profiler.cli.program import SCRIPT
+from tests.views.terminal import Terminal
+
+PROMISED_S = 0.3  # from q to the end, whatever hangs
+SLACK = float(os.environ.get("ACCELTOP_TEST_SLACK", "5"))  # how much slower a loaded machine may be
+
+
+@contextmanager
+def acceltop(
+    *arguments: str, home: Path, columns: int = 120, rows: int = 36, **environ: str
+) -> Iterator[Terminal]:
+    """`acceltop ARGUMENTS` on a terminal, with no settings of the user."""
+    opened = Terminal([SCRIPT, *arguments], columns, rows, {"HOME": str(home), "NO_COLOR": "", **environ})
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def shows(screen: Terminal, *texts: str, timeout_s: float = 30.0) -> str:
+    """Waits until all of these are on the screen at once."""
+    return screen.wait(lambda seen: all(text in seen for text in texts), timeout_s)
+
+
+def matches(screen: Terminal, pattern: str, timeout_s: float = 30.0) -> re.Match[str]:
+    """Waits until a line of the screen has this in it."""
+    screen.wait(lambda seen: re.search(pattern, seen) is not None, timeout_s)
+    found = re.search(pattern, screen.text)
+    assert found is not None
+    return found
+
+
+def quits(screen: Terminal, case: str) -> None:
+    """`q` ends it with 0 in time, and the terminal is what it was before."""
+    screen.send("q")
+    code, seconds = screen.ended()
+    print(f"q, {case}: {seconds * 1e3:.0f} ms")
+    assert code == 0
+    assert seconds < PROMISED_S * SLACK
+    assert restored(screen.written)
+
+
+def restored(written: bytes) -> bool:
+    """Every mode that was switched on is off again: other screen, mouse, focus, hidden cursor."""
+    return all(_last(written, mode) == usual for mode, usual in _USUAL.items())
+
+
+_USUAL = {b"1049": b"l", b"1000": b"l", b"1003": b"l", b"1006": b"l", b"1004": b"l", b"25": b"h"}
+
+
+def _last(written: bytes, mode: bytes) -> bytes:
+    """h (on) or l (off), whichever was said last; what was never touched is as usual."""
+    said = re.findall(rb"\x1b\[\?" + mode + rb"([hl])", written)
+    return said[-1] if said else _USUAL[mode]
