@@ -4,6 +4,7 @@ beside them, `–` for what is unknown. Values come in SI (durations in ns); Non
 from __future__ import annotations
 
 import math
+import re
 from unicodedata import combining, east_asian_width
 
 from acceltop.profiler import metrics
@@ -124,12 +125,20 @@ def cells(text: str) -> int:
     return len(text) if text.isascii() else sum(map(_cell, text))
 
 
+_PLACE = re.compile(r"\S+:\d+ ")
+
+
 def shorten(text: str, width: int) -> str:
-    """At most `width` columns, by taking away the middle: both ends of a kernel's name tell it from its siblings."""
+    """At most `width` columns, by taking away the middle: both ends of a kernel's name tell it from its siblings.
+
+    Of a place in a source file (`train.py:64 forward`) the end goes: the line is worth more than the function.
+    """
     if cells(text) <= width:
         return text
     if width < 1:
         return ""
+    if (place := _PLACE.match(text)) and cells(place[0]) < width:
+        return f"{_fitting(text, width - 1).rstrip()}…"
     head = _fitting(text, (width - 1) * 3 // 5)
     tail = _fitting(text[::-1], width - 1 - cells(head))[::-1]
     return f"{head}…{tail}"

@@ -131,3 +131,9 @@ def test_three_digits_always(value: float) -> None:
     digits = re.sub(r"^0\.?0*", "", number.replace(".", "")) or number
     assert len(digits) == 3 or value < 1e-9 or value >= 999.5e18
     assert math.isclose(float(number), value / 1000 ** round(math.log10(value / float(number)) / 3), rel_tol=6e-3)
+
+
+def test_the_line_of_a_place_survives() -> None:
+    assert numbers.shorten("train.py:29 __iter__", 16) == "train.py:29 __i…"
+    assert numbers.shorten("train.py:29 __iter__", 13) == "train.py:29…"
+    assert numbers.shorten("train.py:29 __iter__", 9) == "trai…er__"
