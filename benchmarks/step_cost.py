@@ -126,14 +126,20 @@ def measure(name: str, watchers: Sequence[str], rounds: int, segment_s: float) -
     found = {watcher: Found() for watcher in watchers}
     with Job(f"benchmarks.targets.{name}") as job:
         before = _alone(job, segment_s)
-        for _ in range(rounds):
-            for watcher in watchers:
+        for turn in range(rounds):
+            for watcher in _rotated(watchers, turn):
                 watched, worst = _watched(job, watcher, segment_s)
                 after = _alone(job, segment_s)
                 found[watcher].add(before, watched, after, worst)
                 before = after
         job.end()
     return found
+
+
+def _rotated(watchers: Sequence[str], turn: int) -> Sequence[str]:
+    """So that none always comes behind the same one."""
+    first = turn % len(watchers)
+    return [*watchers[first:], *watchers[:first]]
 
 
 def _alone(job: Job, segment_s: float) -> Segment:
