@@ -10,6 +10,8 @@ from typing import Any, List, Optional
 _LEVEL = "KINETO_LOG_LEVEL"
 _SYMBOL = "_ZN9libkineto6Logger14severityLevel_E"
 SILENT = 99
+_ERROR = 4  # what torch sets when it initialises kineto, unless the environment names another level
+_UNTOUCHED = 0  # before that
 _bound: List[bool] = []
 
 
@@ -31,10 +33,13 @@ def first_session_in_this_thread(nobody_else: bool = False) -> bool:
         return False
     calls = torch._C._autograd
     config, activities = window_config(torch, False)
+    level = LogLevel(torch)
+    level.silence()  # for a kineto that has initialised itself already
     with quiet():
         calls._prepare_profiler(config, activities)
         calls._enable_profiler(config, activities)
         calls._disable_profiler()
+    level.restore()
     _bound.append(True)
     return True
 
@@ -95,11 +100,13 @@ class quiet:
 
 
 class LogLevel:
-    """kineto's own severity level, for a process in which it was already initialised; `restore` puts it back."""
+    """kineto's own severity level; `restore` puts it back. Made outside of `quiet`, or it takes that for the user's."""
 
     def __init__(self, torch: Any) -> None:
         self._level: Any = _exported(torch)
         self._before: Optional[int] = None if self._level is None else self._level.value
+        if self._before in (SILENT, _UNTOUCHED):
+            self._before = _wanted()  # a kineto that first woke up under us, or will: this is what it had become
 
     def silence(self) -> None:
         if self._level is not None:
@@ -107,8 +114,14 @@ class LogLevel:
 
     def restore(self) -> None:
         if self._level is not None and self._before is not None:
-            # A kineto that first woke up under us took SILENT from the environment: its default is 1 (warnings).
-            self._level.value = 1 if self._before == SILENT else self._before
+            self._level.value = self._before
+
+
+def _wanted() -> int:
+    try:
+        return int(os.environ.get(_LEVEL, _ERROR))
+    except ValueError:
+        return _ERROR
 
 
 def _exported(torch: Any) -> Any:

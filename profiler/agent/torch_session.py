@@ -71,6 +71,7 @@ class Session:
             self._calls._prepare_profiler(config, activities)
         else:
             self._level = LogLevel(self._torch)
+            self._level.silence()
             with quiet():
                 self._calls._prepare_profiler(config, activities)
             self._level.silence()
