@@ -116,6 +116,25 @@ def _chosen(machines: Machines, args: argparse.Namespace, pids: tuple[int, ...])
     return sources
 
 
+def only_one(machines: Machines, why: str) -> Transport:
+    """The machine, where it must be one."""
+    if len(machines.transports) != 1:
+        raise UsageError(why, "name that host alone")
+    return machines.transports[0]
+
+
+def _run(machines: Machines, args: argparse.Namespace) -> int:
+    from acceltop.profiler.cli import run_elsewhere
+
+    return run_elsewhere.run(machines, args)
+
+
+def _report(machines: Machines, args: argparse.Namespace) -> int:
+    from acceltop.profiler.cli import report_elsewhere
+
+    return report_elsewhere.run(machines, args)
+
+
 def _doctor(machines: Machines, args: argparse.Namespace) -> int:
     from acceltop.profiler.cli import doctor
 
@@ -217,6 +236,8 @@ def tell(end: End) -> int:
 
 _VERBS: dict[str, Callable[[Machines, argparse.Namespace], int]] = {
     "attach": _attach,
+    "run": _run,
+    "report": _report,
     "doctor": _doctor,
     "snapshot": _snapshot,
     "bare": _bare,

@@ -13,7 +13,7 @@ from typing import Any
 from acceltop.profiler.cli import elsewhere, options, output, record
 from acceltop.profiler.cli.live import ending_signals
 from acceltop.profiler.cli.recorder import PIPE, Recorder, recording
-from acceltop.profiler.errors import AcceltopError, Exit, UsageError
+from acceltop.profiler.errors import AcceltopError, Exit
 from acceltop.profiler.model import SCHEMA_VERSION
 from acceltop.profiler.numbers import duration, size
 from acceltop.profiler.remote import hosts
@@ -85,7 +85,7 @@ def run_recordings(machines: elsewhere.Machines, args: argparse.Namespace) -> in
 
 def run_fetch(machines: elsewhere.Machines, args: argparse.Namespace) -> int:
     """Its trace so far. It goes on, and can be fetched again."""
-    (transport,) = _one(machines)
+    transport = elsewhere.only_one(machines, "an ID is of one machine")
     request = {"do": "follow", "id": args.id, "offset": 0, "to_its_end": False, "stacks": False}
     part = f"{args.output}.part"
     _remove(part)
@@ -99,7 +99,7 @@ def run_fetch(machines: elsewhere.Machines, args: argparse.Namespace) -> int:
 
 def run_stop(machines: elsewhere.Machines, args: argparse.Namespace) -> int:
     """Ends it; nothing of it stays there."""
-    (transport,) = _one(machines)
+    transport = elsewhere.only_one(machines, "an ID is of one machine")
     word = elsewhere.answer(transport, {"do": "stop", "id": args.id}, machines.cache)
     stopped = word.get("stopped")
     count = stopped.get("bytes") if isinstance(stopped, dict) else None
@@ -166,12 +166,6 @@ def _clean(sources: list[RemoteSource]) -> None:
             step = f"acceltop ssh {source.name} recordings"
             output.say(f"{source.name} did not say that it ended: it may still record ({step})")
         source.clean()
-
-
-def _one(machines: elsewhere.Machines) -> tuple[Transport]:
-    if len(machines.transports) != 1:
-        raise UsageError("an ID is of one machine", "name that host alone")
-    return (machines.transports[0],)
 
 
 def _remove(path: str) -> None:

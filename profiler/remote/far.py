@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.errors import AcceltopError, Exit
 from acceltop.profiler.model import Note
-from acceltop.profiler.remote import follow
+from acceltop.profiler.remote import command, follow
 from acceltop.profiler.remote.shed import NAMES, ShedQueue
 from acceltop.profiler.remote.wire import Packer, word
 from acceltop.profiler.session import installed
@@ -197,4 +197,6 @@ ACTIONS: dict[str, Action] = {
     "follow": follow.follow,
     "recordings": follow.recordings,
     "stop": follow.stop,
+    "run": command.run,
+    "file": follow.file,
 }

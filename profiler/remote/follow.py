@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
+import sys
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from acceltop.profiler.clock import monotonic
+from acceltop.profiler.errors import TraceError
 from acceltop.profiler.remote import keeper, store
 from acceltop.profiler.remote.wire import word
+from acceltop.profiler.text import clean
 
 if TYPE_CHECKING:
     from acceltop.profiler.remote.far import Far
@@ -35,6 +39,22 @@ def record(request: Mapping[str, Any], far: Far) -> bytes:
 def follow(request: Mapping[str, Any], far: Far) -> bytes:
     """A recording from byte `offset` on: to what there is now, or `to_its_end`."""
     return _follow(store.find(request["id"]), request["offset"], far, request["to_its_end"])
+
+
+def file(request: Mapping[str, Any], far: Far) -> bytes:
+    """The bytes of a file as it is now."""
+    path = os.path.expanduser(request["path"])
+    try:
+        trace = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO must not hold us
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise TraceError(f"can't read {clean(path, 200)} there: {why}") from None
+    about = os.fstat(trace)
+    if not stat.S_ISREG(about.st_mode):
+        raise TraceError(f"{clean(path, 200)} is no file there")
+    far.queue.put_word(word("began", bytes=about.st_size))
+    _send(trace, 0, far, about.st_size)
+    return word("end")
 
 
 def recordings(request: Mapping[str, Any], far: Far) -> bytes:
@@ -75,9 +95,9 @@ def _follow(recording: store.Recording, offset: int, far: Far, to_its_end: bool)
     return word("end", **{name: status.get(name) for name in ("state", "reason", "gone", "frames")})
 
 
-def _send(spool: int, offset: int, far: Far) -> int:
-    """All bytes from `offset` on; where they end."""
-    while data := os.pread(spool, CHUNK_BYTES, offset):
+def _send(spool: int, offset: int, far: Far, end: int = sys.maxsize) -> int:
+    """All bytes from `offset` on (to `end`, where it grows); where they end."""
+    while data := os.pread(spool, min(CHUNK_BYTES, end - offset), offset):
         far.queue.put_word(word("data", at=offset, bytes=b64encode(data).decode()))
         offset += len(data)
         # The disk holds it all: the link decides how fast it goes.

@@ -15,7 +15,7 @@ from acceltop.profiler.errors import AcceltopError
 from acceltop.profiler.model import Frame, Note
 from acceltop.profiler.remote.clocks import RemoteClock
 from acceltop.profiler.remote.link import Cut, Link, failure
-from acceltop.profiler.remote.wire import NUMBER, WORD, Unpacker, WireError, parse
+from acceltop.profiler.remote.wire import DATA, NUMBER, OUT, WORD, Unpacker, WireError, parse
 from acceltop.profiler.source import SourceContext
 from acceltop.profiler.text import clean
 
@@ -24,7 +24,7 @@ SILENCE_S = 12.0  # then another link is tried
 FIRST_QUESTIONS, ANSWER_S = 3, 1.0
 LISTEN_S = 0.25
 RETRY_S, RETRY_LATER_S, LATER_S = 0.5, 5.0, 120.0
-_PONG, _END, _DATA = f"{WORD}pong", f"{WORD}end", f"{WORD}data"
+_PONG, _END = f"{WORD}pong", f"{WORD}end"
 _PIECE = 1 << 16  # of a spool at once: what it unpacks to is bounded by that
 MAX_BROKEN = 100  # lines that are no Frames, before the other side is given up
 
@@ -48,6 +48,7 @@ class RemoteSource:
         self.lost_frames = 0  # shed on the other side
         self.clock = RemoteClock(f"host:{name}")
         self.stays_open = False  # on closing: somebody will call `clean`
+        self.output: Callable[[int, bytes], None] | None = None  # gets what a command there writes to 1 and 2
         self._spool: Unpacker | None = None
         self._have = 0
         self._renew, self._rename = renew, rename
@@ -161,8 +162,10 @@ class RemoteSource:
             return self._pong(message)
         if kind == _END:
             return self._end(message)
-        if kind == _DATA:
+        if kind == DATA:
             return self._data(message)
+        if kind == OUT:
+            return self._out(message)
         return self._frame(message)
 
     def _pong(self, message: Mapping[str, Any]) -> Iterable[Frame]:
@@ -193,6 +196,16 @@ class RemoteSource:
         except ValueError as error:
             raise self._nonsense(str(error)) from None
         self._have += len(data)
+
+    def _out(self, message: Mapping[str, Any]) -> Iterable[Frame]:
+        to, text = message.get("to"), message.get("bytes")
+        if self.output is None or to not in (1, 2) or not isinstance(text, str):
+            raise self._nonsense("output of no command")
+        try:
+            self.output(to, b64decode(text, validate=True))
+        except ValueError as error:
+            raise self._nonsense(str(error)) from None
+        return ()
 
     def _frame(self, message: dict[str, Any]) -> Iterable[Frame]:
         number = message.pop(NUMBER, None)

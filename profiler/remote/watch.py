@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -84,16 +84,21 @@ def connect(transport: Transport, request: Mapping[str, Any], cache: bool, say: 
 
 def last_word(link: Link) -> Mapping[str, Any]:
     """Of a program that only answers. Raises what it says, or Unreachable when the link is cut."""
+    for word in words(link):
+        if word.get("kind") == f"{WORD}end":
+            if told := failure(word):
+                raise told
+            return word
+    raise AssertionError("the words of a link have no end")
+
+
+def words(link: Link) -> Iterator[Mapping[str, Any]]:
+    """Everything that is said, without end. Raises Unreachable when the link is cut."""
     while True:
         try:
-            words = link.read()
+            yield from link.read()
         except (Cut, WireError) as error:
             raise Unreachable(f"{link.label} did not answer to its end ({clean(str(error), 200)})") from None
-        for word in words:
-            if word.get("kind") == f"{WORD}end":
-                if told := failure(word):
-                    raise told
-                return word
 
 
 def session(

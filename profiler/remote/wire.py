@@ -13,6 +13,7 @@ from acceltop.profiler.text import clean
 
 WORD = "remote."
 DATA = f"{WORD}data"
+OUT = f"{WORD}out"
 NUMBER = "n"
 MAX_LINE = 16 << 20  # bytes: more than any Frame of ours, and what a hostile stream can make us hold
 _PIECE = 1 << 16
@@ -83,7 +84,7 @@ def parse(line: bytes) -> dict[str, Any]:
     """The object of a line with every string in it made harmless. Raises WireError."""
     try:
         value = json.loads(line)
-        if not (isinstance(value, dict) and value.get("kind") == DATA):  # that one holds no text, and much of it
+        if not (isinstance(value, dict) and value.get("kind") in (DATA, OUT)):  # those hold bytes, and many of them
             value = _harmless(value, _MAX_DEPTH)
     except (ValueError, RecursionError) as error:
         raise WireError(clean(str(error), 200)) from None
