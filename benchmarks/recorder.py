@@ -97,11 +97,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--warm", type=float, default=WARM_S, help="seconds before that (%(default)s)")
     parser.add_argument("--jobs", default=",".join(JOBS), help="%(default)s")
     args = parser.parse_args(argv)
+    rows = []
     try:
-        print(markdown(HEAD, [measure(name, args.seconds, args.warm) for name in args.jobs.split(",")]))
+        for name in args.jobs.split(","):
+            rows.append(measure(name, args.seconds, args.warm))
     except Failed as error:
         print(f"recorder: {error}", file=sys.stderr)
         return 1
+    finally:
+        print(markdown(HEAD, rows))
     return 0
 
 
