@@ -10,7 +10,7 @@ import psutil
 
 from acceltop.collectors.host_limits import cgroup_cores, cgroup_memory, usable_cores
 from acceltop.collectors.process_meter import ProcessMeter, Rate
-from acceltop.collectors.processes import Roster
+from acceltop.collectors.processes import Lookout, Roster
 from acceltop.profiler.clock import now_ns
 from acceltop.profiler.model import DeviceFound, Frame, Sample
 from acceltop.profiler.session import hello
@@ -23,7 +23,7 @@ _PRESSURES = ("cpu", "memory", "io")
 
 
 class Source:
-    """Options: host.proc, host.sys (folders)."""
+    """Options: host.proc, host.sys (folders); host.look: also finds processes with a framework by itself."""
 
     name = NAME
     deadline_s = 2.0
@@ -32,25 +32,33 @@ class Source:
         self._host = _Host(Path("/proc"), Path("/sys"))
         self._own, self._own_cpu = psutil.Process(), Rate()
         self._roster = Roster()
+        self._lookout: Lookout | None = None
         self._meters: dict[int, ProcessMeter] = {}
 
     def open(self, context: SourceContext) -> Iterable[Frame]:
         """The CPU, and who is there of the watched processes."""
         options = context.options
         self._host = _Host(Path(options.get("host.proc", "/proc")), Path(options.get("host.sys", "/sys")))
-        met = self._roster.meet(context.pids)
-        self._meters = {process.pid: ProcessMeter(process) for process in self._roster.present}
+        self._lookout = Lookout() if "host.look" in options else None
+        met = self._meet(context.pids)
         # Rates need a reading before: take it now, so that the first poll has them.
         return [self._host.device(), *met, *self.poll()]
 
     def poll(self) -> Iterable[Frame]:
         """One reading."""
         ended = self._roster.ended()
+        met = self._meet(self._lookout.find()) if self._lookout else ()
         values = self._host.values() | self._own_cost()
-        return [Sample(now_ns(), NAME, values), *self._processes(), *ended]
+        return [Sample(now_ns(), NAME, values), *met, *self._processes(), *ended]
 
     def close(self) -> None:
         """Nothing to give back."""
+
+    def _meet(self, pids: Iterable[int]) -> list[Frame]:
+        met = self._roster.meet(pids)
+        known = self._meters
+        self._meters = {p.pid: known.get(p.pid) or ProcessMeter(p) for p in self._roster.present}
+        return met
 
     def _processes(self) -> Iterator[Frame]:
         for process in self._roster.present:

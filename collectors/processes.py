@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import psutil
 
 from acceltop.profiler.analysis.layers import framework_of, layers_of
 from acceltop.profiler.attach.target import Target, attachable, inspect
-from acceltop.profiler.clock import now_ns
+from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.errors import TargetError
 from acceltop.profiler.model import Frame, ProcessFound, ProcessGone
 
 _GONE_REMEMBERED = 4096
+_FIRST_WAIT_S = 2.0
+_LONGEST_WAIT_S = 60.0
 
 
 class Roster:
@@ -60,6 +64,48 @@ class Roster:
         if len(self._gone) > _GONE_REMEMBERED:
             self._gone.pop(next(iter(self._gone)))
         return [ProcessGone(now_ns(), pid, reason=reason)]
+
+
+@dataclass
+class _Look:
+    """When a process is due, and how long it waits after that."""
+
+    due_s: float
+    wait_s: float = _FIRST_WAIT_S
+
+
+class Lookout:
+    """Finds the processes that use a machine-learning framework.
+
+    A framework is loaded some time after the start: who has none is looked at again, each time after twice the wait.
+    """
+
+    def __init__(self) -> None:
+        self._looks: dict[int, _Look] = {}
+        self._argv: dict[int, tuple[str, ...]] = {}  # of those that were found
+
+    def find(self) -> list[int]:
+        """Those found since the last time."""
+        there = set(psutil.pids()) - {os.getpid()}
+        now = monotonic()
+        self._looks = {pid: self._looks.get(pid) or _Look(now) for pid in there}
+        self._argv = {pid: argv for pid, argv in self._argv.items() if pid in there}
+        due = [pid for pid, look in self._looks.items() if look.due_s <= now]
+        return [pid for pid in sorted(due) if self._look(pid, now)]
+
+    def _look(self, pid: int, now: float) -> bool:
+        look = self._looks[pid]
+        look.due_s, look.wait_s = now + look.wait_s, min(2 * look.wait_s, _LONGEST_WAIT_S)
+        try:
+            target = inspect(pid)
+        except TargetError:  # it has ended since it was listed
+            return False
+        if framework_of(target) is None:
+            return False
+        look.due_s = float("inf")
+        self._argv[pid] = target.argv
+        # Workers of a data loader are forks, with the command line of their parent: they are no job of their own.
+        return self._argv.get(target.parent) != target.argv
 
 
 def _found(target: Target) -> ProcessFound:

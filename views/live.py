@@ -174,6 +174,8 @@ class LiveLink:
 
     def _here(self, context: SourceContext, sinks: Sequence[Sink], ticks: Sequence[Callable[[], None]]) -> Session:
         without = INSIDE if not context.pids else () if context.inject else ("agent",)
+        if not context.pids:  # whom one could attach to
+            context = replace(context, options={**context.options, "host.look": "yes"})
         return Session(installed(self._only, without), context, sinks, ticks)
 
     def _remember(self, frame: Frame) -> None:

@@ -17,6 +17,7 @@ from tests.waiting import wait_for
 from acceltop.collectors.host import Source
 from acceltop.collectors.host_limits import cgroup_cores, cgroup_memory
 from acceltop.collectors.process_meter import descendants
+from acceltop.collectors.processes import Lookout
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.model import DeviceFound, Frame, ProcessFound, ProcessGone, Sample
 from acceltop.profiler.source import SourceContext
@@ -212,3 +213,26 @@ def test_cores_that_may_be_used_follow_the_control_group(tmp_path: Path) -> None
     frames = list(Source().open(SourceContext(options=options)))
     assert host_values(frames)["system.cpu.count"] == 0.5
     assert of_kind(frames, DeviceFound)[0].attributes["cgroup_cores"] == "0.5"
+
+
+def test_processes_with_a_framework_are_found_without_being_named(tmp_path: Path) -> None:
+    """A library of that name is all that tells a framework from outside; it may be loaded long after the start."""
+    library = tmp_path / "torch" / "lib" / "libtorch_python.so"
+    library.parent.mkdir(parents=True)
+    library.write_bytes(b"\0" * 4096)
+    load = "import mmap, sys\nprint('ready', flush=True)\nsys.stdin.readline()\n"
+    load += "file = open(sys.argv[1], 'rb')\nkept = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)\ninput()"
+    lookout = Lookout()
+    with subprocess.Popen(
+        [sys.executable, "-c", load, str(library)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as job:
+        try:
+            assert job.stdin is not None and job.stdout is not None
+            assert job.stdout.readline() == "ready\n"
+            assert job.pid not in lookout.find()
+            job.stdin.write("\n")
+            job.stdin.flush()
+            wait_for(lambda: job.pid in lookout.find(), 20, "found once the library is there")
+            assert job.pid not in lookout.find()  # once
+        finally:
+            job.kill()

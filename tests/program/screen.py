@@ -16,9 +16,7 @@ SLACK = float(os.environ.get("ACCELTOP_TEST_SLACK", "5"))  # how much slower a l
 
 
 @contextmanager
-def acceltop(
-    *arguments: str, home: Path, columns: int = 120, rows: int = 36, **environ: str
-) -> Iterator[Terminal]:
+def acceltop(*arguments: str, home: Path, columns: int = 120, rows: int = 36, **environ: str) -> Iterator[Terminal]:
     """`acceltop ARGUMENTS` on a terminal, with no settings of the user."""
     opened = Terminal([SCRIPT, *arguments], columns, rows, {"HOME": str(home), "NO_COLOR": "", **environ})
     try:

@@ -60,7 +60,9 @@ def test_a_locale_without_unicode_gets_ascii(driver: FakeDriver, tmp_path: Path)
 
 
 def test_ctrl_z_gives_the_shell_back_and_fg_the_screen(driver: FakeDriver, tmp_path: Path) -> None:
-    shell = Terminal(["bash", "--norc", "--noprofile", "-i"], 120, 36, {**driver.env, "HOME": str(tmp_path), "PS1": "$ "})
+    shell = Terminal(
+        ["bash", "--norc", "--noprofile", "-i"], 120, 36, {**driver.env, "HOME": str(tmp_path), "PS1": "$ "}
+    )
     try:
         shell.wait(lambda seen: "$" in seen)
         shell.send(f"{SCRIPT}\r")
@@ -81,4 +83,3 @@ def test_ctrl_z_gives_the_shell_back_and_fg_the_screen(driver: FakeDriver, tmp_p
         shell.ended()
     finally:
         shell.close()
-

@@ -12,6 +12,7 @@ from acceltop.views.draw.line import Line, Row, Span, fit, spans_width
 T = TypeVar("T")
 SETTLE_S = 2.0  # an order changes at most this often
 HANDS_OFF_S = 3.0  # and not this soon after a key
+LEAST = 8  # cells of the column that takes what is left
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,19 @@ class Placed(NamedTuple):
 def layout(columns: Sequence[Column[T]], width: int, gap: int = 2) -> list[Placed]:
     """Where each column that fits stands; the first cell of a line is the selection's mark."""
     shown = [column for column in columns if column.needs <= width]
-    fixed = sum(column.width for column in shown) + gap * (len(shown) - 1) + 2
-    rest = max(width - fixed, 8)
+    while (rest := width - _fixed(shown, gap)) < LEAST and any(column.needs for column in shown):
+        shown.remove(max(shown, key=lambda column: column.needs))  # better none than the last one cut
+    rest = max(rest, LEAST)
     placed, x = [], 1
     for column in shown:
         cells = column.width or rest
         placed.append(Placed(column, x, cells))
         x += cells + gap
     return placed
+
+
+def _fixed(columns: Sequence[Column[T]], gap: int) -> int:
+    return sum(column.width for column in columns) + gap * (len(columns) - 1) + 2
 
 
 def heading(placed: Sequence[Placed], sort: str = "") -> Line:

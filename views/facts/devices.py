@@ -12,6 +12,7 @@ from acceltop.profiler.history.subjects import DeviceState
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.model import DeviceFound
 from acceltop.profiler.timeline import Key
+from acceltop.views.facts.notes import clock
 from acceltop.views.scene import Scene
 
 ACTIVITY = ("hw.gpu.sm.active", "hw.gpu.graphics.active", "hw.gpu.utilization")
@@ -146,10 +147,10 @@ def state_words(scene: Scene, fact: DeviceFact) -> tuple[str, str]:
     """The word for a device's state and its token; `·` is nothing to say."""
     lost, at = fact.state.lost, scene.head.at_ns
     if lost is not None and lost.time_ns <= at:
-        return f"✖ lost: {lost.reason}", "bad"
+        return f"✖ lost {clock(lost.time_ns)}", "bad"  # the reason is among the findings
     age = stale_s(scene, fact)
     if age is not None:
-        return f"{age:.0f} s ago", "warn"
+        return f"since {clock(scene.now_ns - int(age * NS_PER_S))}", "warn"
     if fact.is_host:
         pressure = scene.value("system.pressure.cpu")
         return ("·", "dim") if pressure is None else (f"psi {pressure:.0%}", "dim")

@@ -124,7 +124,7 @@ class Page(Screen[None]):
         box = self.query_one(FilterInput)
         box.value = self.host.scene.filter
         box.display = True
-        box.focus()
+        self.set_focus(box)  # at once: what is typed meanwhile belongs into it
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self.host.scene.filter = event.value

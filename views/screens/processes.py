@@ -29,9 +29,12 @@ class ProcessesPage(Page):
         return {"devices": rows, "processes": height - rows}
 
     def on_key(self, event: events.Key) -> None:
-        if isinstance(self.focused, FilterInput) or not event.is_printable or event.key in KEPT:
+        box = self.query_one(FilterInput)
+        # The box keeps its own keys to itself; what comes here was typed before it had the focus.
+        if not event.is_printable or (event.key in KEPT and not box.display):
             return
         event.stop()
         event.prevent_default()
-        self.begin_filter()
-        self.query_one(FilterInput).insert_text_at_cursor(event.character or "")
+        if not box.display:
+            self.begin_filter()
+        box.insert_text_at_cursor(event.character or "")

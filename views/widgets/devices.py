@@ -70,7 +70,7 @@ class DevicesPane(TablePane[DeviceFact]):
     def columns(self, width: int) -> Sequence[Column[DeviceFact]]:
         facts = self.items()
         roomy = width >= 110
-        label = min(max((len(fact.label) for fact in facts), default=3), 16 if roomy else 9)
+        label = min(max((len(fact.label) for fact in facts), default=3), 12 if roomy else 9)
         place = {fact.id: index for index, fact in enumerate(facts)}
         columns = [
             Column("device", "gpu" if label <= 3 else "device", label, self._label, lambda f: place[f.id], False),
@@ -79,9 +79,14 @@ class DevicesPane(TablePane[DeviceFact]):
             ),
             Column("history", "last 60 s", 0, self._history),
             *self._known_columns(width, roomy),
-            Column("state", "state" if roomy else "", 20 if width >= 180 else 10, self._state),
+            Column("state", "state" if roomy else "", self._state_width(width), self._state),
         ]
         return [column for column in columns if column.needs <= width]
+
+    def _state_width(self, width: int) -> int:
+        """Room for a word; for since when, only while a device is silent or lost."""
+        longest = max((len(state_words(self.scene, fact)[0]) for fact in self.items()), default=0)
+        return 20 if width >= 180 else min(max(longest, 10), 16 if width >= 80 else 10)
 
     def _known_columns(self, width: int, roomy: bool) -> list[Column[DeviceFact]]:
         """Which metrics there are changes seldom: looked up every few seconds."""
@@ -113,8 +118,8 @@ class DevicesPane(TablePane[DeviceFact]):
                 "hw.gpu.clock.sm",
                 Column("clock", "MHz", 4, self._clock, self._number("hw.gpu.clock.sm"), align=">", needs=140),
             ),
-            ("hw.gpu.nvlink.transmit", Column("nvlink", "NVLink", 8, self._link("nvlink"), None, align=">", needs=150)),
-            ("hw.gpu.pcie.receive", Column("pcie", "PCIe", 9, self._link("pcie"), None, align=">", needs=150)),
+            ("hw.gpu.nvlink.transmit", Column("nvlink", "NVLink", 9, self._link("nvlink"), None, align=">", needs=150)),
+            ("hw.gpu.pcie.receive", Column("pcie", "PCIe", 9, self._link("pcie"), None, align=">", needs=151)),
         ]
         return [
             column
