@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -22,10 +23,27 @@ from acceltop.profiler.remote.transport import Transport, Unreachable
 from acceltop.profiler.remote.watch import End, Rename, as_it_is, connect, watch
 from acceltop.profiler.text import clean
 
-SIZE_LIMIT = 2 << 30
-IDLE_LIMIT_S = 72 * 3600.0
-_LIMITS = {"bytes": SIZE_LIMIT, "idle_s": IDLE_LIMIT_S}
-_COLUMNS = ("id", "pid", "since", "bytes", "state")
+MAX_SIZE, MAX_IDLE = "2GB", "72h"
+_COLUMNS = ("id", "pid", "since", "bytes", "state", "limits")
+_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) *(kB|MB|GB|TB|B)")
+
+
+def bytes_of(text: str) -> int:
+    """Of `500MB` or `2GB`."""
+    match = _SIZE.fullmatch(text.strip())
+    count = int(float(match[1]) * _UNITS[match[2]]) if match else 0
+    if not 0 < count < 1 << 60:
+        raise argparse.ArgumentTypeError(f"{clean(text, 40)!r} is not a size such as 500MB or 2GB")
+    return count
+
+
+def configure_record(parser: options.Parser) -> None:
+    """Of `record`: here it may outlive us, so it has limits."""
+    parser.add_argument("--max-size", type=bytes_of, default=MAX_SIZE, metavar=MAX_SIZE, help="end at this size there")
+    idle = "end when nobody followed, listed or fetched it for this long"
+    parser.add_argument("--max-idle", type=options.duration, default=MAX_IDLE, metavar=MAX_IDLE, help=idle)
+    record.configure(parser)
 
 
 def configure_recordings(parser: options.Parser) -> None:
@@ -56,7 +74,7 @@ def run_record(machines: elsewhere.Machines, args: argparse.Namespace) -> int:
         with recording(PIPE) as recorder:
             sources = elsewhere.reach(machines, request)
             return elsewhere.tell(elsewhere.watch_all(sources, args, [recorder.add, output.Warnings()]))
-    request |= {"do": "record", "limits": _LIMITS}
+    request |= {"do": "record", "limits": {"bytes": args.max_size, "idle_s": args.max_idle}}
     with recording(args.output) as recorder:
         sources = _all_followed(machines, request)
         end, left = _follow(sources, args, recorder)
@@ -131,10 +149,8 @@ def _followed(
     began = {"do": "follow", "id": str(link.began.get("id")), "to_its_end": request.get("to_its_end", True)}
     quiet = transport.without_questions()
     if announce:
-        limits = f"at {size(SIZE_LIMIT)}, or when nobody has asked for {duration(int(IDLE_LIMIT_S * 1e9))}"
-        output.say(
-            f"{transport.label} records as {clean(began['id'], 40)}, with or without this link; it ends {limits}"
-        )
+        ends = f"it ends {_in_words(link.began.get('limits'))}"
+        output.say(f"{transport.label} records as {clean(began['id'], 40)}, with or without this link; {ends}")
     source = RemoteSource(
         transport.label,
         link,
@@ -189,11 +205,21 @@ def _print(found: list[dict[str, Any]]) -> None:
             row["since"],
             size(count) if isinstance(count, int) else "?",
         ]
-        print("  ".join(clean(str(word), 80) for word in [*words, row["state"]]))
+        words += [row["state"], *([f"ends {_in_words(row['limits'])}"] if row["state"] == "recording" else [])]
+        print("  ".join(clean(str(word), 80) for word in words))
+
+
+def _in_words(limits: object) -> str:
+    """As the recorder itself tells them."""
+    known = limits if isinstance(limits, dict) else {}
+    count, idle_s = known.get("bytes"), known.get("idle_s")
+    if not isinstance(count, (int, float)) or not isinstance(idle_s, (int, float)) or not 0 <= idle_s < 1e9:
+        return "nobody knows when"
+    return f"at {size(count)}, or when nobody has asked for {duration(int(idle_s * 1e9))}"
 
 
 CONFIGURE: Mapping[str, Callable[[options.Parser], None]] = {
-    "record": record.configure,
+    "record": configure_record,
     "recordings": configure_recordings,
     "fetch": configure_fetch,
     "stop": configure_stop,

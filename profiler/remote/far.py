@@ -164,11 +164,12 @@ def main(stdin: BinaryIO, descriptor: int, landed: Mapping[str, Any]) -> None:
 
 def _watch(request: Mapping[str, Any], far: Far) -> bytes:
     """Frames until it is told to end, the processes ended, the time is over or there are enough readings."""
-    from acceltop.profiler.cli import live, options, targets
+    from acceltop.profiler.cli import live, options
     from acceltop.profiler.cli.snapshot import framework_processes
+    from acceltop.profiler.remote import chosen
 
     args = far.arguments(request)
-    pids = framework_processes() if request["frameworks"] else targets.resolve(args)
+    pids = framework_processes() if request["frameworks"] else chosen.resolve(args)
     far.queue.put_word(word("began", pids=pids))
     end = live.watch(
         options.context(args, pids),

@@ -26,10 +26,10 @@ CLEAN_S = 20.0  # for the other side to close its file
 
 def record(request: Mapping[str, Any], far: Far) -> bytes:
     """Starts a recording and follows it."""
-    from acceltop.profiler.cli import targets
+    from acceltop.profiler.remote import chosen
 
     args = far.arguments(request)
-    pids = targets.resolve(args)
+    pids = chosen.resolve(args)
     given = dict(request) | {"pids": pids, "args": {**request["args"], "only": args.only}}
     recording = store.create()
     keeper.start(recording, given, far.landed)

@@ -81,7 +81,7 @@ def test_a_recording_comes_here_and_nothing_stays_there(server: Server, tmp_path
     trace = tmp_path / "far.mcap"
     result = _ssh(server, "record", "--only", "host", "--duration", "2s", "-o", str(trace))
     assert result.returncode == 0, result.stderr
-    assert "with or without this link" in result.stderr and "2.15 GB" in result.stderr
+    assert "with or without this link" in result.stderr and "at 2.00 GB" in result.stderr and "3 d" in result.stderr
     kinds = [type(frame).__name__ for frame in TraceReader(str(trace)).frames()]
     assert kinds.count("Hello") == 1 and kinds.count("Sample") >= 3
     assert not _listed(server)
@@ -89,12 +89,16 @@ def test_a_recording_comes_here_and_nothing_stays_there(server: Server, tmp_path
 
 
 def test_a_viewer_that_is_killed_costs_nothing(server: Server, tmp_path: Path) -> None:
-    viewer = start("ssh", *server.words, "127.0.0.1", "record", "--only", "host", "-o", str(tmp_path / "a.mcap"))
+    limits = ("--max-size", "1.5MB", "--max-idle", "2h")
+    words = ("record", "--only", "host", *limits, "-o", str(tmp_path / "a.mcap"))
+    viewer = start("ssh", *server.words, "127.0.0.1", *words)
     assert viewer.stderr is not None and "records as" in viewer.stderr.readline()
     viewer.kill()
     viewer.communicate()
     ((number, row),) = _listed(server).items()
     assert row["state"] == "recording" and Path(f"/proc/{row['pid']}").exists()
+    assert row["limits"] == {"bytes": 1_500_000, "idle_s": 7200.0}
+    assert "ends at 1.50 MB, or when nobody has asked for 2 h 00 min" in _ssh(server, "recordings").stdout
     trace = tmp_path / "b.mcap"
     counts = []
     for _ in range(2):
@@ -202,3 +206,9 @@ def test_a_recorder_without_its_folder_ends(server: Server) -> None:
 def test_an_id_names_nothing_else(server: Server, wanted: str) -> None:
     with pytest.raises(AcceltopError, match="no recording"):
         connect(ssh("127.0.0.1", server.options), {"do": "stop", "id": wanted, "stacks": False}, True, None)
+
+
+@pytest.mark.parametrize("limit", ["0GB", "2", "-1GB", "1e9GB", "nan MB", "GB"])
+def test_a_limit_that_is_no_size_is_wrong_usage(server: Server, limit: str) -> None:
+    result = _ssh(server, "record", f"--max-size={limit}", "-o", "x.mcap")
+    assert result.returncode == 2 and "not a size" in result.stderr
