@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import psutil
 
 from acceltop.profiler.analysis.layers import framework_of, layers_of
 from acceltop.profiler.attach.target import Target, attachable, inspect
-from acceltop.profiler.clock import monotonic, now_ns
+from acceltop.profiler.clock import NS_PER_S, monotonic, now_ns
 from acceltop.profiler.errors import TargetError
 from acceltop.profiler.model import Frame, ProcessFound, ProcessGone
 
 _GONE_REMEMBERED = 4096
-_FIRST_WAIT_S = 2.0
-_LONGEST_WAIT_S = 60.0
+_WAIT_S = (2.0, 60.0)  # from one look at a process without a framework to the next: least, most
 
 
 class Roster:
@@ -66,44 +65,35 @@ class Roster:
         return [ProcessGone(now_ns(), pid, reason=reason)]
 
 
-@dataclass
-class _Look:
-    """When a process is due, and how long it waits after that."""
-
-    due_s: float
-    wait_s: float = _FIRST_WAIT_S
-
-
 class Lookout:
     """Finds the processes that use a machine-learning framework.
 
-    A framework is loaded some time after the start: who has none is looked at again, each time after twice the wait.
+    A framework is loaded soon after the start, if ever: the older a process without one, the seldomer it is looked at.
     """
 
     def __init__(self) -> None:
-        self._looks: dict[int, _Look] = {}
+        self._due: dict[int, float] = {}  # by pid, on the monotonic clock
         self._argv: dict[int, tuple[str, ...]] = {}  # of those that were found
 
     def find(self) -> list[int]:
         """Those found since the last time."""
         there = set(psutil.pids()) - {os.getpid()}
         now = monotonic()
-        self._looks = {pid: self._looks.get(pid) or _Look(now) for pid in there}
+        self._due = {pid: self._due.get(pid, now) for pid in there}
         self._argv = {pid: argv for pid, argv in self._argv.items() if pid in there}
-        due = [pid for pid, look in self._looks.items() if look.due_s <= now]
-        return [pid for pid in sorted(due) if self._look(pid, now)]
+        due = sorted(pid for pid, due_s in self._due.items() if due_s <= now)
+        return [pid for pid in due if self._look(pid, now)]
 
     def _look(self, pid: int, now: float) -> bool:
-        look = self._looks[pid]
-        look.due_s, look.wait_s = now + look.wait_s, min(2 * look.wait_s, _LONGEST_WAIT_S)
         try:
             target = inspect(pid)
         except TargetError:  # it has ended since it was listed
             return False
         if framework_of(target) is None:
+            age_s = (now_ns() - target.start_ns) / NS_PER_S
+            self._due[pid] = now + min(max(age_s, _WAIT_S[0]), _WAIT_S[1])
             return False
-        look.due_s = float("inf")
-        self._argv[pid] = target.argv
+        self._due[pid], self._argv[pid] = math.inf, target.argv
         # Workers of a data loader are forks, with the command line of their parent: they are no job of their own.
         return self._argv.get(target.parent) != target.argv
 

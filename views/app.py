@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from acceltop.views.facts.kernels import KernelFact
 
 HEARTBEAT_S = 1.0  # ages and clocks go on also when nothing comes
+EARLY_S = 2.0  # so long after the start a reading is shown at once: the sources come one after the other
+EARLY_PACE_S = 0.1
 PLAY_S = 0.25  # how often a replay moves
 STRIP_CELLS = 100  # an arrow key moves by this part of the whole
 
@@ -85,6 +87,7 @@ class AcceltopApp(App[None]):
         self.failure: AcceltopError | None = None
         """Why a recording could not be shown."""
         self._drawn_s = -1e9
+        self._early_until_s = monotonic() + EARLY_S
         self._due: Timer | None = None
 
     def get_default_screen(self) -> Screen[Any]:
@@ -122,7 +125,8 @@ class AcceltopApp(App[None]):
     # --- data
 
     def on_arrived(self) -> None:
-        wait = self._drawn_s + self.scene.link.interval_s - monotonic()
+        early = monotonic() < self._early_until_s
+        wait = self._drawn_s + (EARLY_PACE_S if early else self.scene.link.interval_s) - monotonic()
         if wait <= 0:
             self._take()
         elif self._due is None:

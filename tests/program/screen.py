@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,9 +14,13 @@ from tests.views.terminal import Terminal
 PROMISED_S = 0.3  # from q to the end, whatever hangs
 SLACK = float(os.environ.get("ACCELTOP_TEST_SLACK", "5"))  # how much slower a loaded machine may be
 
+_AS_IT_IS: Mapping[str, str] = {}
+
 
 @contextmanager
-def acceltop(*arguments: str, home: Path, columns: int = 120, rows: int = 36, **environ: str) -> Iterator[Terminal]:
+def acceltop(
+    *arguments: str, home: Path, columns: int = 120, rows: int = 36, environ: Mapping[str, str] = _AS_IT_IS
+) -> Iterator[Terminal]:
     """`acceltop ARGUMENTS` on a terminal, with no settings of the user."""
     opened = Terminal([SCRIPT, *arguments], columns, rows, {"HOME": str(home), "NO_COLOR": "", **environ})
     try:

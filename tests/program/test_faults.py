@@ -24,7 +24,7 @@ def moves(screen: Terminal, gpu: int) -> None:
 
 
 def test_a_hung_gpu_says_since_when_and_the_others_go_on(driver: FakeDriver, tmp_path: Path) -> None:
-    with acceltop(home=tmp_path, columns=160, **driver.env) as screen:
+    with acceltop(home=tmp_path, columns=160, environ=driver.env) as screen:
         shows(screen, "─ 1 devices", "q quit")
         moves(screen, 2)
         driver.set(hung="2")
@@ -35,7 +35,7 @@ def test_a_hung_gpu_says_since_when_and_the_others_go_on(driver: FakeDriver, tmp
 
 
 def test_a_driver_that_hangs_as_a_whole(driver: FakeDriver, tmp_path: Path) -> None:
-    with acceltop(home=tmp_path, columns=160, **driver.env) as screen:
+    with acceltop(home=tmp_path, columns=160, environ=driver.env) as screen:
         shows(screen, "─ 1 devices", "q quit")
         moves(screen, 0)
         driver.set(hung="all")
@@ -47,13 +47,13 @@ def test_a_driver_that_hangs_as_a_whole(driver: FakeDriver, tmp_path: Path) -> N
 
 def test_a_driver_that_hangs_from_the_start(driver: FakeDriver, tmp_path: Path) -> None:
     driver.set(hung="all")
-    with acceltop(home=tmp_path, columns=160, **driver.env) as screen:
+    with acceltop(home=tmp_path, columns=160, environ=driver.env) as screen:
         shows(screen, "─ 1 devices", "q quit", "cpu")
         quits(screen, "the driver hangs from the start")
 
 
 def test_a_lost_gpu_says_since_when(driver: FakeDriver, tmp_path: Path) -> None:
-    with acceltop(home=tmp_path, columns=160, **driver.env) as screen:
+    with acceltop(home=tmp_path, columns=160, environ=driver.env) as screen:
         moves(screen, 2)
         driver.set(lost="2")
         screen.wait(lambda _: re.search(r"lost", row(screen, 2)) is not None, 20)
@@ -64,7 +64,7 @@ def test_a_lost_gpu_says_since_when(driver: FakeDriver, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_gpu_that_comes_and_goes(driver: FakeDriver, tmp_path: Path) -> None:
-    with acceltop(home=tmp_path, columns=160, **driver.env) as screen:
+    with acceltop(home=tmp_path, columns=160, environ=driver.env) as screen:
         moves(screen, 2)
         driver.set(lost="2")
         screen.wait(lambda _: "lost" in row(screen, 2), 20)

@@ -23,7 +23,7 @@ def filled(seen: str, columns: int) -> bool:
 
 
 def test_resized_at_any_moment(driver: FakeDriver, tmp_path: Path) -> None:
-    with acceltop(home=tmp_path, **driver.env) as screen:
+    with acceltop(home=tmp_path, environ=driver.env) as screen:
         for columns, rows in SIZES:  # also before its first frame
             screen.resize(columns, rows)
             if (columns, rows) == (59, 15):
@@ -37,14 +37,14 @@ def test_resized_at_any_moment(driver: FakeDriver, tmp_path: Path) -> None:
 
 
 def test_without_colours(driver: FakeDriver, tmp_path: Path) -> None:
-    with acceltop(home=tmp_path, **driver.env | {"NO_COLOR": "1"}) as screen:
+    with acceltop(home=tmp_path, environ=driver.env | {"NO_COLOR": "1"}) as screen:
         shows(screen, "─ 1 devices", "65%" if "65%" in screen.text else "%")
         quits(screen, "NO_COLOR")
     assert not re.search(ANY_COLOUR, screen.written)
 
 
 def test_a_terminal_without_truecolor_gets_none(driver: FakeDriver, tmp_path: Path) -> None:
-    with acceltop(home=tmp_path, **driver.env | {"TERM": "xterm", "COLORTERM": ""}) as screen:
+    with acceltop(home=tmp_path, environ=driver.env | {"TERM": "xterm", "COLORTERM": ""}) as screen:
         shows(screen, "─ 1 devices", "%")
         quits(screen, "TERM=xterm")
     assert not re.search(TRUECOLOR, screen.written)
@@ -53,7 +53,7 @@ def test_a_terminal_without_truecolor_gets_none(driver: FakeDriver, tmp_path: Pa
 
 def test_a_locale_without_unicode_gets_ascii(driver: FakeDriver, tmp_path: Path) -> None:
     plain = {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    with acceltop(home=tmp_path, **driver.env | plain) as screen:
+    with acceltop(home=tmp_path, environ=driver.env | plain) as screen:
         screen.wait(lambda seen: "devices" in seen and "%" in seen)
         assert not re.search(r"[⠀-⣿█▉▊▋▌▍▎▏]", screen.text)
         quits(screen, "LANG=C")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -13,6 +14,7 @@ from acceltop.views.scene import Scene
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 _NAME_BITS = 22  # more names than a window may hold
+_NAME_MASK = (1 << _NAME_BITS) - 1
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,12 @@ class Lane:
     name: Ints
     start: Ints
     duration: Ints
+
+    @cached_property
+    def packed(self) -> Ints:
+        """Duration and name in one number, so that one pass over a million calls finds both."""
+        packed: Ints = (self.duration << _NAME_BITS) | self.name
+        return packed
 
 
 @dataclass(frozen=True)
@@ -75,23 +83,25 @@ def _view(window: KernelWindow, slices: Slices) -> SliceView:
 
 
 def lane_cells(lane: Lane, t0: int, t1: int, width: int) -> Cells:
-    """What `width` cells between t0 and t1 show of a lane."""
-    first, last = np.searchsorted(lane.start, (t0, t1))
-    # Calls that began before and reach in are among the last few: nested ones are longer, and few.
-    first = max(int(first) - _reaching_in(lane, int(first), t0), 0)
-    name, start, duration = lane.name[first:last], lane.start[first:last], lane.duration[first:last]
-    cell_ns = max((t1 - t0) / width, 1e-9)
+    """What `width` cells between t0 and t1 show of a lane: of a million calls each is looked at few times."""
     names = np.full(width, -1, dtype=np.int64)
     covered = np.zeros(width)
+    first, last = (int(place) for place in np.searchsorted(lane.start, (t0, t1)))
+    # Calls that began before and reach in are among the last few: nested ones are longer, and few.
+    first = max(first - _reaching_in(lane, first, t0), 0)
+    start, duration = lane.start[first:last], lane.duration[first:last]
     if not len(start):
         return Cells(names, covered)
-    left = np.clip(((start - t0) / cell_ns).astype(np.int64), 0, width - 1)
-    short = duration <= 2 * cell_ns
-    _fill_short(names, covered, left[short], name[short], duration[short], cell_ns)
-    for at in np.flatnonzero(~short):
-        right = min(int((start[at] + duration[at] - t0) / cell_ns) + 1, width)
-        names[left[at] : right] = name[at]
-        covered[left[at] : right] = 1.0
+    cell_ns = max((t1 - t0) / width, 1e-9)
+    begins = np.searchsorted(start, t0 + np.ceil(np.arange(width + 1) * cell_ns).astype(np.int64))
+    begins[0], begins[-1] = 0, len(start)
+    cells = np.flatnonzero(np.diff(begins))  # those in which a call begins: the longest gives its name
+    names[cells] = np.maximum.reduceat(lane.packed[first:last], begins[cells]) & _NAME_MASK
+    covered[cells] = np.add.reduceat(duration, begins[cells]) / cell_ns
+    for at in np.flatnonzero(duration > 2 * cell_ns):
+        left, right = (int((time - t0) / cell_ns) for time in (start[at], start[at] + duration[at]))
+        names[max(left, 0) : right + 1] = lane.name[first + at]
+        covered[max(left, 0) : right + 1] = 1.0
     return Cells(names, np.minimum(covered, 1.0))
 
 
@@ -101,19 +111,6 @@ def _reaching_in(lane: Lane, first: int, t0: int) -> int:
     ends = lane.start[first - back : first] + lane.duration[first - back : first]
     open_at = np.flatnonzero(ends > t0)
     return back - int(open_at[0]) if len(open_at) else 0
-
-
-def _fill_short(
-    names: Ints, covered: npt.NDArray[np.float64], left: Ints, name: Ints, duration: Ints, cell_ns: float
-) -> None:
-    """The longest call that begins in a cell gives it its name; all of them cover it."""
-    if not len(left):
-        return
-    covered += np.bincount(left, weights=duration, minlength=len(covered)) / cell_ns
-    # Duration and name in one number, so that one pass over a million calls finds both.
-    packed = (duration << _NAME_BITS) | name
-    starts = np.flatnonzero(np.diff(left, prepend=-1))
-    names[left[starts]] = np.maximum.reduceat(packed, starts) & ((1 << _NAME_BITS) - 1)
 
 
 def nearest(lane: Lane, time_ns: int) -> int | None:

@@ -71,7 +71,7 @@ class Page(Screen[None]):
         with Vertical(id="body"):
             yield from self.panes()
         yield TooSmall()
-        # Compact: a focused one has a border otherwise, and one line is all there is. Not selected: fast typing goes on.
+        # Compact: a focused one has a border otherwise, and one line is all there is. Not selected: typing goes on.
         hint = "filter: enter keeps it, esc clears it"
         yield FilterInput(placeholder=hint, id="filter", compact=True, select_on_focus=False)
         yield TimeStrip()

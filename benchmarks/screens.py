@@ -1,0 +1,144 @@
+"""acceltop's screens beside nvitop: CPU, bytes to the terminal, first frame, memory, at 8 and 16 fake GPUs, 1 s.
+
+    python -m benchmarks.screens [--seconds 60] [--gpus 8,16] [--venv DIR] [--peers nvitop,graphsignal-top]
+
+All run at the same time on terminals of 160×48 over the same fake driver, whose values move. Peers come from PyPI into
+--venv (made if it is not there); one that can't be had is left out with its reason. `acceltop, 300 kernels` watches a
+process whose table has that many, through the same screens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.job import Failed
+from benchmarks.pty import Screen, Take
+from benchmarks.table import markdown
+from tests.fakes.nvml.build import library
+
+from acceltop.profiler.numbers import percent, size
+
+WARM_S = 8.0  # start, imports, and the first readings of everything
+TURN_S = 0.05
+PEERS = ("nvitop", "graphsignal-top")
+HEAD = ("screen", "GPUs", "CPU s/min", "of a core", "÷ nvitop", "bytes/s", "first frame", "RSS", "q → end")
+SCRIPT = str(Path(sys.executable).with_name("acceltop"))
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is run, and the text that its first real frame has: a reading, not an empty frame."""
+
+    name: str
+    command: Sequence[str]
+    shows: bytes
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    cpu_s_min: float
+    bytes_s: float
+    first_s: float
+    rss: int
+    leaving_s: float
+
+
+def peers(names: Sequence[str], venv: Path, environ: Mapping[str, str]) -> Iterator[Program]:
+    """Those that can be installed; of the others the reason is printed."""
+    if not (venv / "bin" / "pip").exists():
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    for name in names:
+        done = subprocess.run([venv / "bin" / "pip", "install", "-q", name], capture_output=True, text=True)
+        if done.returncode != 0:
+            print(f"{name} is left out: {done.stderr.strip().splitlines()[-1]}")
+            continue
+        options = ("--interval", "1", "-m", "full") if name == "nvitop" else ()
+        yield Program(name, (str(venv / "bin" / name), *options), rb"\d+(\.\d+)? ?(MiB|GiB|GB|MB)", environ)
+
+
+def ours(environ: Mapping[str, str]) -> Iterator[Program]:
+    yield Program("acceltop, devices", (SCRIPT,), rb"\d+%", environ)
+    kernels = (sys.executable, "-m", "benchmarks.targets.screen_kernels")
+    yield Program("acceltop, 300 kernels", kernels, rb"kernel_\d+", environ)
+
+
+def measure(programs: Sequence[Program], seconds: float) -> list[Row]:
+    """All at once: the load of this machine is the same for each."""
+    with ExitStack() as stack:
+        screens = []
+        first = []
+        for program in programs:  # one after the other: a start is not to be slowed by another
+            screens.append(stack.enter_context(Screen(program.command, program.environ)))
+            first.append(screens[-1].first(program.shows))
+        turns(screens, WARM_S)
+        before = [screen.take() for screen in screens]
+        turns(screens, seconds)
+        after = [screen.take() for screen in screens]
+        leaving = [screen.leave("q") for screen in screens]
+    return [row(*all) for all in zip(programs, before, after, first, leaving, [seconds] * len(screens), strict=True)]
+
+
+def turns(screens: Sequence[Screen], seconds: float) -> None:
+    """Reads from all of them."""
+    for _ in range(round(seconds / TURN_S)):
+        for screen in screens:
+            screen.read(TURN_S / len(screens))
+
+
+def row(program: Program, before: Take, after: Take, first_s: float, leaving_s: float, seconds: float) -> Row:
+    used, wrote = after.cpu_s - before.cpu_s, after.written - before.written
+    return Row(program.name, used / seconds * 60, wrote / seconds, first_s, after.rss, leaving_s)
+
+
+def cells(rows: Sequence[Row], gpus: int) -> Iterator[list[str]]:
+    nvitop = next((row.cpu_s_min for row in rows if row.name == "nvitop"), None)
+    for row in rows:
+        ratio = f"{row.cpu_s_min / nvitop:.2f}" if nvitop else "–"
+        numbers = [f"{row.cpu_s_min:.2f}", percent(row.cpu_s_min / 60), ratio, f"{row.bytes_s:.0f}"]
+        yield [
+            row.name,
+            str(gpus),
+            *numbers,
+            f"{row.first_s * 1e3:.0f} ms",
+            size(row.rss),
+            f"{row.leaving_s * 1e3:.0f} ms",
+        ]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long each (%(default)s)")
+    parser.add_argument("--gpus", default="8,16", help="how many fake GPUs (%(default)s)")
+    parser.add_argument("--venv", type=Path, default=Path(tempfile.gettempdir()) / "acceltop-peers", help="%(default)s")
+    parser.add_argument("--peers", default=",".join(PEERS), help="%(default)s; empty: none")
+    args = parser.parse_args(argv)
+    lines: list[list[str]] = []
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            environ = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "HOME": folder}
+            # From the environment the fake driver has its settings at once; from a file they cost more than the screen.
+            environ |= {"LD_LIBRARY_PATH": str(library(Path(folder) / "lib")), "FAKE_NVML_WAVES": "1"}
+            names = [name for name in args.peers.split(",") if name]
+            programs = [*ours(environ), *(peers(names, args.venv, environ) if names else ())]
+            for gpus in map(int, args.gpus.split(",")):
+                environ["FAKE_NVML_GPUS"] = str(gpus)
+                lines += cells(measure(programs, args.seconds), gpus)
+    except (Failed, RuntimeError) as error:
+        print(f"screens: {error}", file=sys.stderr)
+        return 1
+    print(markdown(HEAD, lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
