@@ -43,13 +43,14 @@ class Plan:
     def __init__(self, budget: float) -> None:
         self.budget = budget
         self.price = Price()
-        self._taken = 0
+        self._taken = self._events = 0
         self._guess_s = FIRST_WINDOW_S
         self.correction = 1.0  # grows while the measured cost is above the budget
 
     def learn(self, events: int, length_s: float, stall_s: float) -> None:
         """One window was taken."""
         self._taken += 1
+        self._events = events
         self._guess_s = min(LONGEST_S, 4 * length_s)  # for as long as none has caught an event
         self.price.learn(events, length_s, stall_s)
 
@@ -65,7 +66,8 @@ class Plan:
         """Long enough to pay for the window, and at random: a fixed period would beat with the step."""
         if 0 < self._taken <= len(FIRST_PERIODS_S):
             return FIRST_PERIODS_S[self._taken - 1]
-        events = self.price.events_per_s * self.window_s()
+        # A window closes when its thread is back in Python: the last one tells how much more comes until then.
+        events = max(self.price.events_per_s * self.window_s(), self._events)
         due = self.price.of(events) / max(self._spend(), 1e-6)
         return min(LONGEST_PERIOD_S, max(PERIOD_S, due)) * random.uniform(0.7, 1.1)
 

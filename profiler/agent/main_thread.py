@@ -1,36 +1,97 @@
-"""Run a function in the target's main thread at its next safe point, as CPython's own pending calls do."""
+"""Places in the target at which a call of ours may run: the main thread between two bytecodes, or the end of a step.
+
+torch's profiler must be opened and closed by the very thread that trains. Closing it from another one frees what that
+thread may be using at that moment, and crashes the job within some hundred windows.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import time
-from typing import Any, Callable, List
+from collections import deque
+from typing import Any, Callable, Deque, List
+
+POLL_S, SLOWEST_POLL_S = 0.0005, 0.01
 
 
-def in_main_thread(call: Callable[[], Any], timeout_s: float) -> bool:
-    """Whether it ran within `timeout_s`; after that it will do nothing any more. Never raises in the main thread."""
-    state: List[str] = ["waiting"]
+class Errand:
+    """A call that is to run once; it answers False for "not now". Whoever takes `claim` may run or cancel it."""
 
-    def run(_: Any) -> int:
-        if state[0] == "waiting":
-            state[0] = "running"
-            try:
-                call()
-                state[0] = "done"
-            except Exception as error:
-                state[0] = "failed: %s" % error
-        return 0
+    def __init__(self, call: Callable[[], bool]) -> None:
+        self.call = call
+        self.claim = [True]  # list.pop is atomic
+        self.done: List[bool] = []
 
-    pointer = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(run)
-    # CPython keeps no reference, and nothing tells when the main thread has left the callback: one of ours stays.
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(pointer))
-    if ctypes.pythonapi.Py_AddPendingCall(pointer, None) != 0:
-        ctypes.pythonapi.Py_DecRef(ctypes.py_object(pointer))
-        return False
-    end = time.monotonic() + timeout_s
-    while state[0] in ("waiting", "running"):
-        if state[0] == "waiting" and time.monotonic() > end:
-            state[0] = "given up"
-            return False
-        time.sleep(0.0005)
-    return state[0] == "done"
+
+def serve(errands: Deque[Errand]) -> None:
+    """In the thread that they are for. Never raises: it stands in the middle of the user's code."""
+    while errands:
+        try:
+            errand = errands.popleft()
+            errand.claim.pop()
+        except IndexError:
+            continue  # taken back meanwhile
+        try:
+            errand.done.append(bool(errand.call()))
+        except Exception:
+            errand.done.append(True)  # it will not go better a second time; its caller sees what it left
+
+
+class StepEnd:
+    """The end of an optimizer's step: `visit` is called there, in the thread that trains."""
+
+    def __init__(self) -> None:
+        self._errands: Deque[Errand] = deque()
+
+    def visit(self) -> None:
+        if self._errands:
+            serve(self._errands)
+
+    def run(self, call: Callable[[], bool], timeout_s: float) -> bool:
+        """On the agent's thread: whether the call ran, and did not answer "not now", within the time."""
+        end = time.monotonic() + timeout_s
+        while True:
+            errand = Errand(call)
+            self._errands.append(errand)
+            self._knock(end)
+            pause = POLL_S
+            while not errand.done:
+                if time.monotonic() > end and errand.claim:
+                    try:
+                        errand.claim.pop()
+                        return False
+                    except IndexError:
+                        continue  # it begins just now
+                time.sleep(pause)
+                pause = min(SLOWEST_POLL_S, 1.2 * pause)
+            if errand.done[0]:
+                return True
+            if time.monotonic() > end:
+                return False
+            time.sleep(2 * POLL_S)
+
+    def _knock(self, end: float) -> None:
+        """Nothing to do: the next step's end comes by itself."""
+
+    def dismiss(self) -> None:
+        self._errands.clear()
+
+
+class MainThread(StepEnd):
+    """The main thread at its next safe point, as CPython's own pending calls do it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        errands = self._errands
+
+        def run(_: Any) -> int:
+            serve(errands)
+            return 0
+
+        self._pointer = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(run)
+        # CPython keeps no reference and may call it after we left, so one of ours stays: some hundred bytes.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._pointer))
+
+    def _knock(self, end: float) -> None:
+        while ctypes.pythonapi.Py_AddPendingCall(self._pointer, None) != 0 and time.monotonic() < end:
+            time.sleep(POLL_S)  # its queue of 32 is full

@@ -13,10 +13,18 @@ _OPTIMIZER = ("wrapper", "torch/optim/optimizer.py")  # the loop over the hooks 
 
 
 class Hooks:
-    """`begins` and `ends` are called in the user's thread, around a session of its own profiler."""
+    """In the user's thread: `begins` and `ends` are called around a session of its own profiler, `step_end` after each
+    step of an optimizer."""
 
-    def __init__(self, torch: Any, marks: Marks, begins: Callable[[], None], ends: Callable[[], None]) -> None:
-        self._torch, self._marks, self._begins, self._ends = torch, marks, begins, ends
+    def __init__(
+        self,
+        torch: Any,
+        marks: Marks,
+        begins: Callable[[], None],
+        ends: Callable[[], None],
+        step_end: Callable[[], None],
+    ) -> None:
+        self._torch, self._marks, self._begins, self._ends, self._step_end = torch, marks, begins, ends, step_end
         self._swaps = Swaps()
         self._handles: List[Any] = []
 
@@ -36,13 +44,14 @@ class Hooks:
         return when_no_thread_is_in(*_OPTIMIZER, self._add_optimizer_hooks)
 
     def _add_optimizer_hooks(self) -> None:
-        optimizer, marks = sys.modules["torch.optim.optimizer"], self._marks
+        optimizer, marks, step_end = sys.modules["torch.optim.optimizer"], self._marks, self._step_end
 
         def before(which: Any, args: Any, kwargs: Any) -> None:
             _quietly(functools.partial(marks.begin, OPTIMIZER, id(which)))
 
         def after(which: Any, args: Any, kwargs: Any) -> None:
             _quietly(functools.partial(marks.end, OPTIMIZER, id(which)))
+            _quietly(step_end)
 
         self._handles.append(optimizer.register_optimizer_step_pre_hook(before))
         self._handles.append(optimizer.register_optimizer_step_post_hook(after))

@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
 from acceltop.profiler.agent.budget import AWAY_EVERY_S, AWAY_S, NS, Meter, Plan, cost_frame, median
-from acceltop.profiler.agent.main_thread import in_main_thread
 from acceltop.profiler.agent.steps import ForwardShare, Interval, Marks, Step, Tracker, overlap, steps_frame
 from acceltop.profiler.agent.torch_events import Places, Window, busy, kernel_rows, nap, op_rows, slices, walk
 from acceltop.profiler.agent.torch_hooks import Hooks
@@ -50,7 +49,13 @@ class Probe:
         self._plan, self._meter = Plan(budget), Meter()
         self._tracker, self._forward, self._marks = Tracker(), ForwardShare(), Marks()
         self._session = Session(torch, agent.wake)
-        self._hooks = Hooks(torch, self._marks, self._session.their_session_begins, self._session.their_session_ends)
+        self._hooks = Hooks(
+            torch,
+            self._marks,
+            self._session.their_session_begins,
+            self._session.their_session_ends,
+            self._session.step_end.visit,
+        )
         self._places = Places()
         self._recent: Deque[float] = deque(maxlen=100)  # step durations, s
         self._windows: Deque[Seen] = deque(maxlen=64)
@@ -70,7 +75,7 @@ class Probe:
 
     def _install(self) -> None:
         if not bound_to_main() and self._session.wait_reason() is None:
-            in_main_thread(lambda: first_session_in_this_thread(nobody_else=True), 2.0)
+            self._session.main.run(_bind_kineto, 2.0)
         if not self._hooks.install():
             self._agent.note("warning", "torch.no_steps", "the optimizer is never idle: steps can't be counted")
 
@@ -147,7 +152,7 @@ class Probe:
             return
         reason = self._session.wait_reason()
         self._say(reason)
-        if reason is None and self._session.start():
+        if reason is None and self._session.start(self._tracker.thread):
             length = self._plan.window_s()
             self._close_at = time.monotonic() + length
             self._looks = []
@@ -256,6 +261,11 @@ class Probe:
                 frame.update(allocated=cuda.memory_allocated(index), reserved=reserved)
                 frame.update(peak=cuda.max_memory_allocated(index), device=self._device_id(index))
                 self._agent.emit(frame)
+
+
+def _bind_kineto() -> bool:
+    first_session_in_this_thread(nobody_else=True)
+    return True
 
 
 def _thread_name(native: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Optional
 
 _LEVEL = "KINETO_LOG_LEVEL"
 _SYMBOL = "_ZN9libkineto6Logger14severityLevel_E"
@@ -32,7 +32,7 @@ def first_session_in_this_thread(nobody_else: bool = False) -> bool:
     if busy(torch) or (has_profiler(torch) and not nobody_else):
         return False
     calls = torch._C._autograd
-    config, activities = window_config(torch, False)
+    config, activities = window_config(torch, False, False)
     level = LogLevel(torch)
     level.silence()  # for a kineto that has initialised itself already
     with quiet():
@@ -70,13 +70,15 @@ def is_warming_up(torch: Any) -> bool:
     return any(p is not None and getattr(p, "entered", False) and p.kineto_results is None for p in inner)
 
 
-def window_config(torch: Any, cuda: bool) -> Any:
-    """(ProfilerConfig, activities) of one of our windows. Raises where this torch can't see all threads."""
+def window_config(torch: Any, cuda: bool, everywhere: bool) -> Any:
+    """(ProfilerConfig, activities) of one of our windows. `everywhere`: the ops of all threads, not only of this one
+    and of autograd's for it. Raises where this torch can't do that."""
     kinds = torch._C._profiler
+    wishes: Dict[str, Any] = {"profile_all_threads": True} if everywhere else {}
     try:
-        extra = kinds._ExperimentalConfig(profile_all_threads=True, expose_kineto_event_metadata=cuda)
+        extra = kinds._ExperimentalConfig(expose_kineto_event_metadata=cuda, **wishes)
     except TypeError:
-        extra = kinds._ExperimentalConfig(profile_all_threads=True)
+        extra = kinds._ExperimentalConfig(**wishes)
     config = kinds.ProfilerConfig(kinds.ProfilerState.KINETO, False, False, False, False, False, extra)
     activities = {kinds.ProfilerActivity.CPU}
     if cuda:

@@ -1,31 +1,41 @@
-"""One profiler session of torch at a time, opened and closed by the agent; the user's own sessions go before ours."""
+"""One profiler session of torch at a time, opened and closed in the thread that trains, at the agent's request.
+
+The user's own sessions go before ours: torch crashes with two at once.
+"""
 
 from __future__ import annotations
 
 import _thread
 import os
+import sys
+import threading
 import time
 from typing import Any, Callable, List, Optional
 
-from acceltop.profiler.agent.main_thread import in_main_thread
+from acceltop.profiler.agent.main_thread import MainThread, StepEnd
 from acceltop.profiler.agent.torch_quiet import LogLevel, busy, is_warming_up, quiet, window_config
 
+OPEN_S = 1.0  # how long a window waits for the training thread to be at a safe point
+CLOSE_S = 0.5  # then it is looked whether that thread still lives
 GIVE_WAY_S = 2.0  # how long a user's thread waits at most for our window to close
 CUDA_WAIT_S = 30.0
+_AUTOGRAD = ("torch/autograd/__init__.py", "torch/autograd/graph.py", "torch/autograd/function.py")
 
 
 class Session:
-    """`open` and `close` on the agent's thread; `give_way` on any other."""
+    """`start` and `finish` on the agent's thread; `give_way` on any other."""
 
     def __init__(self, torch: Any, wake: Callable[[], None]) -> None:
         self._torch, self._wake = torch, wake
         self._calls = torch._C._autograd
-        self._lock = _thread.allocate_lock()
         self._level: Optional[LogLevel] = None
         self._theirs = is_warming_up(torch)  # from a session's preparation to its end
-        self._in_main = False
         self._count = 0
         self._born = time.monotonic()
+        self._owner = 0  # the thread that opened it
+        self._result: Any = None
+        self.main, self.step_end = MainThread(), StepEnd()
+        self._place: StepEnd = self.main
         self.open = False
         self.must_close = False
         self.opened_ns = self.closed_ns = 0
@@ -49,24 +59,28 @@ class Session:
             return "CUDA is not initialised yet"
         return None
 
-    def start(self) -> bool:
-        """False when the user's profiler came first."""
-        with self._lock:
-            if self.wait_reason():
-                return False
-            begin = time.perf_counter()
-            cuda = self.cuda
-            self._in_main = cuda and not self._count and in_main_thread(lambda: self._enable(cuda), 3.0)
-            if not self._in_main:
-                self._enable(cuda)
-            self._count += 1
-            self.open, self.must_close = True, False
-            self.opened_ns = time.time_ns()
-            self.start_s = time.perf_counter() - begin
+    def start(self, trainer: Optional[int]) -> bool:
+        """Opens a window in the thread with that identifier; False when it did not come by, or may not now."""
+        self._place = self.main if trainer in (None, threading.main_thread().ident) else self.step_end
+        self._place.run(self._open_here, OPEN_S)
+        return self.open
+
+    def _open_here(self) -> bool:
+        if _in_autograd():
+            return False
+        if self.wait_reason():
+            return True
+        begin = time.perf_counter()
+        self._enable(self.cuda, everywhere=self._place is self.step_end)
+        self._owner, self._result = _thread.get_ident(), None
+        self._count += 1
+        self.opened_ns = time.time_ns()
+        self.start_s = time.perf_counter() - begin
+        self.open, self.must_close = True, False
         return True
 
-    def _enable(self, cuda: bool) -> None:
-        config, activities = window_config(self._torch, cuda)
+    def _enable(self, cuda: bool, everywhere: bool) -> None:
+        config, activities = window_config(self._torch, cuda, everywhere)
         if self._level is not None:
             self._calls._prepare_profiler(config, activities)
         else:
@@ -78,23 +92,37 @@ class Session:
         self._calls._enable_profiler(config, activities)
 
     def finish(self) -> List[Any]:
-        """The events of the window; the session is closed also when reading them fails."""
-        self.closed_ns = time.time_ns()
-        begin = time.perf_counter()
-        results: List[Any] = []
-        try:
-            if not (self._in_main and in_main_thread(lambda: results.append(self._calls._disable_profiler()), 3.0)):
-                results.append(self._calls._disable_profiler())
-        finally:
-            self.open = self._in_main = False
-            self.stop_s = time.perf_counter() - begin
-        return list(results[0].events()) if results[0] is not None else []
+        """The events of the window, which is closed when this returns, however long its thread is away."""
+        while self.open:
+            if not self._place.run(self._close_here, CLOSE_S) and self._owner not in sys._current_frames():
+                self._close_here()  # the thread has ended, and uses nothing any more
+        result, self._result = self._result, None
+        return list(result.events()) if result is not None else []
+
+    def _close_here(self) -> bool:
+        if self.open and _in_autograd():
+            return False
+        self._close()
+        return True
+
+    def _close(self) -> None:
+        if self.open:
+            self.closed_ns = time.time_ns()
+            begin = time.perf_counter()
+            try:
+                self._result = self._calls._disable_profiler()
+            finally:
+                self.open = False
+                self.stop_s = time.perf_counter() - begin
 
     def give_way(self) -> None:
         """From a user's thread that is about to profile, or to fork: our window closes first."""
+        if self.open and _thread.get_ident() == self._owner:
+            self._close()
+            self._result = None
+            return
         end = time.monotonic() + GIVE_WAY_S
-        with self._lock:
-            self.must_close = True
+        self.must_close = True
         self._wake()
         while self.open and time.monotonic() < end:
             time.sleep(0.0005)
@@ -111,22 +139,37 @@ class Session:
         self.open = False
 
     def leave(self) -> None:
-        if self.open:
-            self.finish()
+        self.finish()
+        if self.cuda and self._count and _tears_down(self._torch):
+            self.main.run(self._tear_down, OPEN_S)
         if self._level is not None:
             self._level.restore()
-        if self.cuda and self._count and _tears_down(self._torch):
-            self._tear_down()
+        self.main.dismiss()
+        self.step_end.dismiss()
 
-    def _tear_down(self) -> None:
+    def _tear_down(self) -> bool:
         """Take CUPTI out again, so that the job runs at full speed after us: one last session tells kineto to."""
+        if _in_autograd():
+            return False
         if self.wait_reason() is None and "TEARDOWN_CUPTI" not in os.environ:
             os.environ["TEARDOWN_CUPTI"] = "1"
             try:
-                self._enable(True)
+                self._enable(True, everywhere=False)
                 self._calls._disable_profiler()
             finally:
                 os.environ.pop("TEARDOWN_CUPTI", None)
+        return True
+
+
+def _in_autograd() -> bool:
+    """Whether this thread stands in something that autograd called: when that returns, autograd puts the thread's state
+    back as it was, and a session opened or closed in between would be lost."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename.endswith(_AUTOGRAD):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _accelerated(torch: Any) -> bool:

@@ -1,0 +1,60 @@
+"""A job that opens and closes --windows of the agent's own sessions in itself, one right after the other.
+
+--aside 1: it trains in a thread that is not the main one.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+import torch
+from tests.targets.own_clock import arguments
+from torch import nn
+
+from acceltop.profiler.agent.torch_events import Window, walk
+from acceltop.profiler.agent.torch_quiet import first_session_in_this_thread
+from acceltop.profiler.agent.torch_session import Session
+
+wish = arguments(windows=300, aside=0)
+layer = nn.TransformerEncoderLayer(32, 2, 64, batch_first=True, dropout=0.0)
+model = nn.Sequential(nn.TransformerEncoder(layer, 4, enable_nested_tensor=False), nn.Linear(32, 16))
+optimizer = torch.optim.AdamW(model.parameters())
+tokens, wanted = torch.randn(4, 16, 32), torch.randn(4, 16, 16)
+done = threading.Event()
+first_session_in_this_thread()
+session = Session(torch, lambda: None)
+optimizer.register_step_post_hook(lambda *_: session.step_end.visit())
+
+
+def take_windows(trainer: int | None) -> None:
+    taken = events = 0
+    while taken < wish.windows:
+        if session.start(trainer):
+            time.sleep(random.uniform(0.001, 0.012))
+            window = Window()
+            window.read(session.finish())
+            walk(window.ops)
+            events += window.events
+            taken += 1
+    session.leave()
+    print("taken", taken, "seen", events > 0, flush=True)
+    done.set()
+
+
+def train() -> None:
+    while not done.is_set():
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(tokens), wanted).backward()
+        optimizer.step()
+
+
+if wish.aside:
+    trainer = threading.Thread(target=train)
+    trainer.start()
+    take_windows(trainer.ident)
+    trainer.join()
+else:
+    threading.Thread(target=take_windows, args=(None,)).start()
+    train()
