@@ -85,10 +85,13 @@ class Screen:
                 rss += process.memory_info().rss
         return Take(cpu_s, self.written, rss)
 
+    def press(self, keys: str) -> None:
+        os.write(self._terminal, keys.encode())
+
     def leave(self, key: str) -> float:
         """Seconds from the key to its end. Raises Failed."""
         began = time.monotonic()
-        os.write(self._terminal, key.encode())
+        self.press(key)
         while time.monotonic() - began < _PATIENCE_S:
             try:
                 self._once(0.01)

@@ -1,4 +1,4 @@
-"""A recording of a day on the screens: from the command to the first paint with readings, and each seek. Prints a table.
+"""A recording of a day on the screens: from the command to the first paint with readings, and each seek: a table.
 
     python -m benchmarks.replay_day [--hours 24] [--trace FILE] [--seeks 12]
 

@@ -1,5 +1,7 @@
 """The live screens over this machine's devices and a job whose table of kernels has 300 rows, new ones each second.
 
+    python -m benchmarks.targets.screen_kernels [INTERVAL_S]
+
 Stands for an attached job where no GPU is: the sources are the real ones, and one more gives the Frames of the job.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from acceltop.profiler.clock import NS_PER_S, now_ns
@@ -63,4 +66,4 @@ def make(context: SourceContext, sinks: Sequence[Sink], ticks: Sequence[Callable
 
 
 if __name__ == "__main__":
-    watch(SourceContext(pids=(os.getppid(),)), make=make)
+    watch(SourceContext(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0, (os.getppid(),)), make=make)

@@ -1,0 +1,69 @@
+"""The screens over a long time: does their memory stay what it is? Prints a table; code 1 when it goes on growing.
+
+    python -m benchmarks.soak [--minutes 10] [--interval 0.1] [--most 0.2]
+
+A reading each --interval of 8 fake GPUs and of a job with 300 kernels: 10 minutes at 0.1 s are as many readings as 100 at
+the usual second. All screens are gone through meanwhile. The last half must not grow by more than --most MB a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.job import Failed
+from benchmarks.pty import Screen
+from benchmarks.table import markdown
+from tests.fakes.nvml.build import library
+
+MB = 1_000_000
+LOOKS = 60
+KEYS = "1234561"
+
+
+def rss_over_time(seconds: float, interval_s: float) -> Iterator[tuple[float, int]]:
+    """Seconds since the first frame, bytes; LOOKS times."""
+    with tempfile.TemporaryDirectory() as folder:
+        environ = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "HOME": folder, "FAKE_NVML_WAVES": "1"}
+        environ["LD_LIBRARY_PATH"] = str(library(Path(folder) / "lib"))
+        command = (sys.executable, "-m", "benchmarks.targets.screen_kernels", str(interval_s))
+        with Screen(command, environ) as screen:
+            screen.first(rb"kernel_\d+")
+            for look in range(1, LOOKS + 1):
+                screen.press(KEYS[look % len(KEYS)])
+                screen.read(seconds / LOOKS)
+                yield look * seconds / LOOKS, screen.take().rss
+            screen.leave("q")
+
+
+def growth(points: Sequence[tuple[float, int]]) -> float:
+    """Bytes a second, by least squares."""
+    mean_x, mean_y = (sum(column) / len(points) for column in zip(*points, strict=True))
+    over = sum((x - mean_x) * (y - mean_y) for x, y in points)
+    return over / sum((x - mean_x) ** 2 for x, _ in points)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10.0, help="%(default)s")
+    parser.add_argument("--interval", type=float, default=0.1, help="seconds between readings (%(default)s)")
+    parser.add_argument("--most", type=float, default=0.2, help="MB a minute in the last half (%(default)s)")
+    args = parser.parse_args(argv)
+    try:
+        points = list(rss_over_time(args.minutes * 60, args.interval))
+    except (Failed, RuntimeError) as error:
+        print(f"soak: {error}", file=sys.stderr)
+        return 1
+    halves = [points[: LOOKS // 2], points[LOOKS // 2 :]]
+    rows = [[name, *(f"{value / MB:.2f}" for value in (half[0][1], half[-1][1], growth(half) * 60))]
+            for name, half in zip(("first half", "last half"), halves, strict=True)]  # fmt: skip
+    print(markdown((f"{args.minutes:g} min at {args.interval:g} s", "RSS, MB", "at its end", "MB/min"), rows))
+    return int(growth(halves[1]) * 60 / MB > args.most)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
