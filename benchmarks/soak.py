@@ -2,8 +2,8 @@
 
     python -m benchmarks.soak [--minutes 10] [--interval 0.1] [--most 0.2]
 
-A reading each --interval of 8 fake GPUs and of a job with 300 kernels: 10 minutes at 0.1 s are as many readings as 100 at
-the usual second. All screens are gone through meanwhile. The last half must not grow by more than --most MB a minute.
+A reading each --interval of 8 fake GPUs and of a job with 300 kernels: 10 minutes at 0.1 s are as many as 100
+at the usual second. All screens are gone through. The last half must not grow by more than --most MB a minute.
 """
 
 from __future__ import annotations

@@ -6,15 +6,18 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
+from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.errors import AcceltopError
 from acceltop.profiler.history.store import History
 from acceltop.profiler.timeline import Timeline
 from acceltop.views.feed import Feed
 from acceltop.views.link import Recording
+from acceltop.views.moment import BLOCK_NS, RANGE_S
 
 if TYPE_CHECKING:
     from acceltop.profiler.trace.reader import TraceReader
 
+TABLES_NS = RANGE_S * NS_PER_S + BLOCK_NS  # what tables sum up is there first, then the charts' detail
 Ready = Callable[[Timeline], None]
 Failed = Callable[[AcceltopError], None]
 Deliver = Callable[[Callable[[], None]], None]
@@ -84,7 +87,10 @@ class ReplayLink:
                     self._feed(frame)
             replay.timeline = cast(Timeline, _Courier(timeline, deliver))
             while (wanted := self._next()) is not None:
-                replay.show(*wanted)
+                t0_ns, t1_ns = wanted
+                replay.show(max(t0_ns, t1_ns - TABLES_NS), t1_ns)
+                if self._wanted is None:  # else what was asked for is of no use any more
+                    replay.show(*wanted)
         except AcceltopError as error:
             problem = error
             deliver(lambda: failed(problem))
