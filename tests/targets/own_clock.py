@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -17,6 +18,7 @@ def arguments(**defaults: float) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--steps", type=int, default=10**9)
+    parser.add_argument("--stop", type=Path, default=None, help="a file: where it exists, the job comes to its end")
     parser.add_argument("--end", choices=("return", "raise", "exit3", "wait"), default="return")
     for name, value in defaults.items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
@@ -28,13 +30,17 @@ def arguments(**defaults: float) -> argparse.Namespace:
 def train(step: Callable[[], object], model: torch.nn.Module, wish: argparse.Namespace) -> None:
     """Calls `step` until the end; says `ready` after three. A step's time is from one end to the next."""
     ends = [time.time()]
-    while len(ends) <= wish.steps and ends[-1] - ends[0] < wish.seconds:
+    while len(ends) <= wish.steps and ends[-1] - ends[0] < wish.seconds and not _stopped(wish.stop, len(ends)):
         step()
         ends.append(time.time())
         if len(ends) == 4:
             print("ready", flush=True)
     report(ends, model)
     leave(wish.end)
+
+
+def _stopped(file: Path | None, steps: int) -> bool:
+    return file is not None and steps % 50 == 0 and file.exists()
 
 
 def report(ends: list[float], model: torch.nn.Module) -> None:
