@@ -37,7 +37,9 @@ class Screen:
     """Runs from the start of `with` to its end; somebody must `read` for it to go on, as a terminal does."""
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str], columns: int = 160, rows: int = 48) -> None:
-        self._command, self._environ, self._size = command, environ, (rows, columns)
+        self._command, self._size = command, (rows, columns)
+        # These would be believed before the terminal itself.
+        self._environ = {name: value for name, value in environ.items() if name not in ("COLUMNS", "LINES")}
         self.written = 0
         self._seen = b""
 
@@ -46,7 +48,7 @@ class Screen:
         pid, self._terminal = pty.fork()
         if pid == 0:
             fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", *self._size, 0, 0))
-            os.execvpe(self._command[0], list(self._command), dict(self._environ))
+            os.execvpe(self._command[0], list(self._command), self._environ)
         self._process = psutil.Process(pid)
         return self
 

@@ -1,6 +1,6 @@
 """What watching over ssh takes, against a real sshd on loopback: starts, bytes on the wire, the cost over there.
 
-python -m benchmarks.remote [--seconds 20] [--hosts 16]
+python -m benchmarks.remote [--seconds 20] [--hosts 64]
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from acceltop.profiler.codec import encode
 from acceltop.profiler.model import Frame, Hello, Sample
 from acceltop.profiler.numbers import percent, size
 from acceltop.profiler.remote import bundle
+from acceltop.profiler.remote.link import Link
 from acceltop.profiler.remote.source import RemoteSource
 from acceltop.profiler.remote.transport import Transport, ssh, via
-from acceltop.profiler.remote.watch import connect
+from acceltop.profiler.remote.watch import connect, connect_all
 from acceltop.profiler.remote.wire import Packer, numbered
 from acceltop.profiler.source import SourceContext
 
@@ -39,6 +40,18 @@ def opened(transport: Transport, cache: bool = True) -> tuple[RemoteSource, Iter
     source = RemoteSource(
         "far", connect(transport, asked, cache, None), lambda _: connect(transport, asked, cache, None)
     )
+    return source, iter(source.open(SourceContext(interval_s=1.0)))
+
+
+def links(transport: Transport, hosts: int) -> list[Link]:
+    """As many connections, made as `acceltop ssh host1,host2,…` makes them."""
+    results = connect_all([transport] * hosts, request(only=["host"]), True)
+    return [result for result in results if isinstance(result, Link)]
+
+
+def opened_by(link: Link) -> tuple[RemoteSource, Iterator[Frame]]:
+    """As `opened`, over a link that is there; a lost one stays lost."""
+    source = RemoteSource("far", link, lambda _: link)
     return source, iter(source.open(SourceContext(interval_s=1.0)))
 
 
@@ -103,7 +116,7 @@ def cost_a_host(hosts: int, seconds: int) -> float:
     """CPU of this side for each of many hosts, as a share of a core."""
     with tempfile.TemporaryDirectory() as home:
         transport = via(["env", "-i", f"HOME={home}", "PATH=/usr/bin:/bin"])
-        sources = [opened(transport) for _ in range(hosts)]
+        sources = [opened_by(link) for link in links(transport, hosts)]
         for source, frames in sources:
             until(source, frames, Sample)
         begin, end = process_time(), perf_counter() + seconds
@@ -135,7 +148,7 @@ def starts(transport: Transport) -> tuple[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=int, default=20)
-    parser.add_argument("--hosts", type=int, default=16)
+    parser.add_argument("--hosts", type=int, default=64)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as server:
         near = ssh("127.0.0.1", server.options)

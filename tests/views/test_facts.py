@@ -69,7 +69,7 @@ def test_a_lost_device_says_so_and_a_silent_one_since_when() -> None:
     scene.clock_ns = lambda: T0 + 12 * NS_PER_S
     assert state_words(scene, device_facts(scene)[0])[0].startswith("since ")
     scene.timeline.add(DeviceLost(T0 + NS_PER_S, GPU, "fell off the bus"))
-    assert state_words(scene, device_facts(scene)[0]) [1] == "bad"
+    assert state_words(scene, device_facts(scene)[0])[1] == "bad"
 
 
 def test_what_throttles_is_told_and_idle_is_not() -> None:
