@@ -137,8 +137,14 @@ class Link:
             self._greeting.add(data)
         line, rest = answer
         about = _checked(line, self.label)
-        self._early = self._unpack(rest)
+        try:
+            self._early = self._unpack(rest)
+        except wire.WireError as error:
+            raise self._not_started(error) from None
         return about
+
+    def _not_started(self, error: Exception) -> Unreachable:
+        return Unreachable(f"the program on {self.label} did not start ({clean(str(error), 200)})")
 
     def _began(self) -> Mapping[str, Any]:
         end = monotonic() + BEGIN_S
@@ -146,7 +152,7 @@ class Link:
             try:
                 self._early = self.read()
             except (Cut, wire.WireError) as error:
-                raise Unreachable(f"the program on {self.label} did not start ({clean(str(error), 200)})") from None
+                raise self._not_started(error) from None
             if self._early and self._early[0].get("kind") == f"{wire.WORD}end":
                 raise failure(self._early[0]) or Unreachable(f"the program on {self.label} ended at once")
             if self._early:

@@ -22,11 +22,12 @@ def test_a_recording_has_the_screens_of_the_job(recorded: Path, tmp_path: Path) 
         screen.send(" ")
         shows(screen, "▶ replay ×2")
         screen.wait(lambda seen: "00:00:02" not in seen and "▮▮ replay" in seen)  # it plays to the end
-        screen.send("s")  # the slowest step
         screen.send("3")
         matches(screen, r"step \d[\d.]* [mµ]s  p99")
         screen.send("5")
         shows(screen, "─ 5 stacks", "transformer.py")
+        screen.send("s")  # the slowest step, which is somewhere before the end
+        shows(screen, "‖")
         screen.send("r")
         shows(screen, "this is a recording already")
         quits(screen, "replay")
