@@ -46,6 +46,7 @@ def test_help_filter_and_pause(training: Job, tmp_path: Path) -> None:
         screen.send("\x1b")
         screen.wait(lambda seen: "screen: steps" not in seen)
         screen.send("/")
+        shows(screen, "filter: enter keeps it")
         screen.send("layer_norm")
         screen.wait(lambda seen: "layer_norm" in seen and not re.search(r"^ \S* +[\d.]+ +addmm", seen, re.M))
         screen.send("\r")
