@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
 from acceltop.profiler.analysis.summary import Summary
-from acceltop.profiler.attach import target as processes
 from acceltop.profiler.cli import options, output
 from acceltop.profiler.cli.live import LAST_WORDS_S, in_words
+from acceltop.profiler.cli.pythons import first_pythons
 from acceltop.profiler.cli.recorder import PIPE, Recorder, recording
 from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.errors import AcceltopError, TargetError, UsageError
@@ -25,7 +25,6 @@ from acceltop.profiler.session import Session, Sink, installed
 from acceltop.profiler.text import clean
 
 LOOK_S = 0.05
-PYTHON_WITHIN_S = 5.0  # a launcher that has started no Python by then is watched alone
 
 
 def configure(parser: options.Parser) -> None:
@@ -91,7 +90,7 @@ def _watched(args: argparse.Namespace, child: subprocess.Popen[bytes], recorder:
     """The command's exit code. Whatever happens to the watching, the command goes on to its own end."""
     summary = Summary()
     sinks: list[Sink] = [summary.add if recorder is None else recorder.add, output.Warnings()]
-    context = options.context(args, _pythons(child))
+    context = options.context(args, first_pythons(child))
     sources = installed(args.only, without=() if context.inject else ("agent",))
     session = Session(sources, context, sinks, () if recorder is None else (recorder.tick,))
     session.start()
@@ -117,24 +116,3 @@ def _until_over(session: Session, child: subprocess.Popen[bytes], duration_s: fl
         if session.ended.wait(LOOK_S) or (end is not None and monotonic() >= end):
             return None
     return child.returncode
-
-
-def _pythons(child: subprocess.Popen[bytes]) -> tuple[int, ...]:
-    """The command itself where it is Python, else the first Python processes that it starts (a shell script)."""
-    end = monotonic() + PYTHON_WITHIN_S
-    while child.poll() is None and monotonic() < end:
-        found = _interpreters(child.pid)
-        if found:
-            return found
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(LOOK_S)
-    return (child.pid,)
-
-
-def _interpreters(pid: int) -> tuple[int, ...]:
-    try:
-        if processes.inspect(pid).interpreter is not None:
-            return (pid,)
-    except TargetError:
-        return ()  # it ended already
-    return tuple(processes.tree(pid))

@@ -19,14 +19,15 @@ def watch(running: Job, folder: Path) -> dict[str, Any]:
     return record(running.pid, SECONDS, folder / "trace.mcap")
 
 
-def agrees(document: dict[str, Any], said: dict[str, Any]) -> None:
-    """Both clocks see the same steps, and the same time for one: within 10 %, over the same seconds."""
+def steps_between(document: dict[str, Any], said: dict[str, Any]) -> list[float]:
+    """The steps that the job itself timed (s), within the seconds that were recorded."""
     begin, end = document["start_s"] + 1.0, document["start_s"] + document["duration_s"]
-    took = [b - a for a, b in pairwise(said["ends"]) if begin < a and b < end]
-    # Steps of a job that waits for two workers in turns are short or long: there a median says nothing.
-    close = pytest.approx
-    same_median = document["steps"]["median_s"] == close(median(took), rel=0.1)
-    assert same_median or document["steps"]["mean_s"] == close(fmean(took), rel=0.1)
+    return [b - a for a, b in pairwise(said["ends"]) if begin < a and b < end]
+
+
+def agrees(document: dict[str, Any], said: dict[str, Any]) -> None:
+    """Both clocks see the same time for a step: within 10 %, over the same seconds."""
+    assert document["steps"]["median_s"] == pytest.approx(median(steps_between(document, said)), rel=0.1)
 
 
 def phases(document: dict[str, Any]) -> dict[str, float]:
@@ -55,7 +56,9 @@ def test_shares_of_many_small_ops_add_to_one(tmp_path: Path) -> None:
 def test_waiting_for_data_is_the_largest_phase(tmp_path: Path) -> None:
     with job("loader", "--slow", "0.02", "--seconds", str(SECONDS + 3)) as running:
         document = watch(running, tmp_path)
-        agrees(document, running.result())
+        took = steps_between(document, running.result())
+    # Two workers deliver in turns, so steps are long or next to nothing, and a median falls on either.
+    assert document["steps"]["mean_s"] == pytest.approx(fmean(took), rel=0.1)
     assert max(phases(document), key=lambda name: phases(document)[name]) == "data"
     assert phases(document)["data"] > 0.8
 
