@@ -29,7 +29,9 @@ CODE = "import time\nprint('ready', flush=True)\nwhile True: time.sleep(0.1)"
 def contained(*mounts: str) -> Iterator[int]:
     """The PID, as seen from here, of a Python that is number 1 in its own name space."""
     script = " && ".join([*mounts, 'exec "$0" -c "$1"'])
-    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, sys.executable, CODE]
+    # Not by its name in a virtual environment: that may lie in a checkout below /tmp, which the target can't see.
+    python = os.path.realpath(sys.executable)
+    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, python, CODE]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert process.stdout and process.stdout.readline() == b"ready\n"
