@@ -19,6 +19,7 @@ def arguments(**defaults: float) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--steps", type=int, default=10**9)
     parser.add_argument("--stop", type=Path, default=None, help="a file: where it exists, the job comes to its end")
+    parser.add_argument("--go", type=Path, default=None, help="a file that the target waits for, where it waits")
     parser.add_argument("--end", choices=("return", "raise", "exit3", "wait"), default="return")
     for name, value in defaults.items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
