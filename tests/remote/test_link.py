@@ -88,7 +88,7 @@ def test_what_runs_there_dies_with_the_link(server: Server) -> None:
 def test_a_process_in_other_namespaces(tmp_path: Path) -> None:
     code = "print('ready', flush=True)\nwhile True: sum(range(1000))"
     # Its own processes, and a /tmp that nobody else sees.
-    inside = f'mount -t tmpfs none /tmp && exec {sys.executable} -c "$0"'
+    inside = f'mount -t tmpfs none /tmp && exec {os.path.realpath(sys.executable)} -c "$0"'
     command = ["unshare", "--fork", "--pid", "--mount", "--mount-proc", "--kill-child", "sh", "-c", inside, code]
     job = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

@@ -65,7 +65,9 @@ def test_a_job_there_is_watched_until_it_ends(server: Server) -> None:
     assert frames[0]["kind"] == "ClockSync" and frames[0]["error_ns"] > 0
     assert [frame["kind"] for frame in frames].count("Hello") == 1
     assert any(frame.get("pid") == job.pid and frame["kind"] == "Sample" for frame in frames)
-    assert [frame["pid"] for frame in frames if frame["kind"] == "ProcessGone"] == [job.pid]
+    gone = [(frame["pid"], frame.get("exit_code")) for frame in frames if frame["kind"] == "ProcessGone"]
+    # Said once, and once more only by who learned its exit code.
+    assert gone in ([(job.pid, None)], [(job.pid, 0)], [(job.pid, None), (job.pid, 0)])
     assert f"process {job.pid} on 127.0.0.1 ended" in result.stderr
 
 
