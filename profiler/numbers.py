@@ -125,20 +125,32 @@ def cells(text: str) -> int:
     return len(text) if text.isascii() else sum(map(_cell, text))
 
 
-_PLACE = re.compile(r"\S+:\d+ ")
+_PLACE = re.compile(r"\S+:\d+(?= |$)")
 
 
 def shorten(text: str, width: int) -> str:
     """At most `width` columns, by taking away the middle: both ends of a kernel's name tell it from its siblings.
 
-    Of a place in a source file (`train.py:64 forward`) the end goes: the line is worth more than the function.
+    Of a place in a source file (`job/train.py:64 forward`) first the folder goes, then the function, the line last.
     """
     if cells(text) <= width:
         return text
     if width < 1:
         return ""
-    if (place := _PLACE.match(text)) and cells(place[0]) < width:
-        return f"{_fitting(text, width - 1).rstrip()}…"
+    if place := _PLACE.match(text):
+        return _shorten_place(place[0].rpartition("/")[2], text[place.end() :], width)
+    return _without_middle(text, width)
+
+
+def _shorten_place(line: str, function: str, width: int) -> str:
+    if cells(line + function) <= width:
+        return line + function
+    if cells(line) < width:
+        return f"{_fitting(line + function, width - 1).rstrip()}…"
+    return line if cells(line) == width else _without_middle(line, width)
+
+
+def _without_middle(text: str, width: int) -> str:
     head = _fitting(text, (width - 1) * 3 // 5)
     tail = _fitting(text[::-1], width - 1 - cells(head))[::-1]
     return f"{head}…{tail}"

@@ -15,8 +15,21 @@ from acceltop.profiler.text import clean
 SCREENS = ("overview", "kernels", "steps", "devices", "stacks", "timeline")
 
 
-def _hidden(key: str, action: str, description: str, id: str) -> Binding:
+def hidden(key: str, action: str, description: str, id: str) -> Binding:
+    """One that the line of keys leaves out; help and the palette have it."""
     return Binding(key, action, description, id=id, show=False)
+
+
+def arrows(
+    prefix: str, vertical: str, above: str, below: str, horizontal: str, before: str, after: str
+) -> tuple[Binding, ...]:
+    """Arrows and hjkl: the actions get -1 or 1; the other words say what each does."""
+    return (
+        hidden("up,k", f"{vertical}(-1)", above, f"{prefix}.up"),
+        hidden("down,j", f"{vertical}(1)", below, f"{prefix}.down"),
+        hidden("left,h", f"{horizontal}(-1)", before, f"{prefix}.left"),
+        hidden("right,l", f"{horizontal}(1)", after, f"{prefix}.right"),
+    )
 
 
 APP_BINDINGS: list[BindingType] = [
@@ -28,24 +41,24 @@ APP_BINDINGS: list[BindingType] = [
     Binding("slash", "filter", "filter", id="filter", key_display="/"),
     Binding("r", "record", "record", id="record"),
     Binding("w", "show('findings')", "why", id="screen.findings"),
-    _hidden("a", "show('processes')", "screen: processes, to attach", "screen.processes"),
-    _hidden("left", "seek(-1)", "earlier", "time.back"),
-    _hidden("right", "seek(1)", "later", "time.forward"),
-    _hidden("shift+left", "seek(-10)", "much earlier", "time.far_back"),
-    _hidden("shift+right", "seek(10)", "much later", "time.far_forward"),
-    _hidden("home", "seek(-1000000)", "to the start", "time.start"),
-    _hidden("end", "seek(1000000)", "to the end: live again", "time.end"),
-    _hidden("full_stop", "step(1)", "next step", "time.next_step"),
-    _hidden("comma", "step(-1)", "previous step", "time.previous_step"),
-    _hidden("s", "step(0)", "slowest step", "time.slowest_step"),
-    _hidden("v", "mark", "begin or end a selection of time", "time.select"),
-    _hidden("right_square_bracket", "speed(1)", "replay faster", "time.faster"),
-    _hidden("left_square_bracket", "speed(-1)", "replay slower", "time.slower"),
-    _hidden("plus,equals_sign", "zoom(1)", "zoom in: less time", "zoom.in"),
-    _hidden("minus", "zoom(-1)", "zoom out: more time", "zoom.out"),
-    _hidden("0", "zoom(0)", "usual zoom", "zoom.reset"),
-    _hidden("escape", "back", "back", "back"),
-    _hidden("ctrl+z", "suspend_process", "suspend", "suspend"),
+    hidden("a", "show('processes')", "screen: processes, to attach", "screen.processes"),
+    hidden("left", "seek(-1)", "earlier", "time.back"),
+    hidden("right", "seek(1)", "later", "time.forward"),
+    hidden("shift+left", "seek(-10)", "much earlier", "time.far_back"),
+    hidden("shift+right", "seek(10)", "much later", "time.far_forward"),
+    hidden("home", "seek(-1000000)", "to the start", "time.start"),
+    hidden("end", "seek(1000000)", "to the end: live again", "time.end"),
+    hidden("full_stop", "step(1)", "next step", "time.next_step"),
+    hidden("comma", "step(-1)", "previous step", "time.previous_step"),
+    hidden("s", "step(0)", "slowest step", "time.slowest_step"),
+    hidden("v", "mark", "begin or end a selection of time", "time.select"),
+    hidden("right_square_bracket", "speed(1)", "replay faster", "time.faster"),
+    hidden("left_square_bracket", "speed(-1)", "replay slower", "time.slower"),
+    hidden("plus,equals_sign", "zoom(1)", "zoom in: less time", "zoom.in"),
+    hidden("minus", "zoom(-1)", "zoom out: more time", "zoom.out"),
+    hidden("0", "zoom(0)", "usual zoom", "zoom.reset"),
+    hidden("escape", "back", "back", "back"),
+    hidden("ctrl+z", "suspend_process", "suspend", "suspend"),
     Binding("question_mark,f1", "help", "help", id="help", key_display="?"),
     Binding("q,ctrl+c", "quit", "quit", id="quit", priority=False),
 ]

@@ -136,4 +136,11 @@ def test_three_digits_always(value: float) -> None:
 def test_the_line_of_a_place_survives() -> None:
     assert numbers.shorten("train.py:29 __iter__", 16) == "train.py:29 __i…"
     assert numbers.shorten("train.py:29 __iter__", 13) == "train.py:29…"
-    assert numbers.shorten("train.py:29 __iter__", 9) == "trai…er__"
+    assert numbers.shorten("train.py:29 __iter__", 11) == "train.py:29"
+    assert numbers.shorten("train.py:29 __iter__", 8) == "trai…:29"
+
+
+def test_the_folder_of_a_place_goes_first() -> None:
+    assert numbers.shorten("/home/u/project/src/train.py:64 train", 17) == "train.py:64 train"
+    assert numbers.shorten("/home/u/project/src/train.py:64 train", 14) == "train.py:64 t…"
+    assert numbers.shorten("/home/u/project/src/train.py:64", 12) == "train.py:64"

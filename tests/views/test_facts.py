@@ -21,6 +21,7 @@ from acceltop.profiler.model import (
     ProcessFound,
     ProcessGone,
     Sample,
+    Slices,
     StackWindow,
     Steps,
 )
@@ -28,7 +29,7 @@ from acceltop.profiler.timeline import Timeline
 from acceltop.views.facts.devices import device_facts, grid, history, state_words
 from acceltop.views.facts.kernels import kernel_table, short_line
 from acceltop.views.facts.notes import findings
-from acceltop.views.facts.slices import Lane, lane_cells
+from acceltop.views.facts.slices import MAX_DEPTH, Lane, alike, lane_cells, nearest, slice_view
 from acceltop.views.facts.stacks import stack_facts
 from acceltop.views.facts.steps import find_step, nice_ceiling, step_chart, step_facts
 from acceltop.views.facts.trends import trend, trend_metrics
@@ -162,6 +163,7 @@ def _kernel(name: str, **other: object) -> KernelRow:
         (_kernel("k", bytes=8 * 10**9, flops=10**10), "memory"),
         (_kernel("k", bytes=10**9, flops=8 * 10**12), "compute"),
         (_kernel("k", bytes=10**8, flops=10**9), "latency"),
+        (_kernel("k", bytes=10**8), ""),  # what it computes isn't known: no word for why it is slow
         (_kernel("k"), ""),
         (_kernel("ncclDevKernel_AllReduce", origin="NCCL", bytes=10**9), "comm"),
         (KernelRow("Memcpy HtoD", "memcpy", 1, MS, MS, MS, GPU, bytes=10**6), "copy"),
@@ -256,6 +258,46 @@ def test_a_long_call_fills_all_its_cells_also_when_it_began_before() -> None:
 
 def test_nothing_between_calls() -> None:
     assert lane_cells(_lane((0, 0, 10), (0, 900, 10)), 100, 800, 4).name.tolist() == [-1, -1, -1, -1]
+
+
+def _window(*calls: tuple[str, int, int]) -> KernelWindow:
+    """Calls of one thread: name, start and duration."""
+    names = tuple(dict.fromkeys(name for name, _, _ in calls))
+    slices = Slices(names, ("MainThread",), tuple(names.index(name) for name, _, _ in calls), (0,) * len(calls),
+                    tuple(start for _, start, _ in calls), tuple(duration for _, _, duration in calls))  # fmt: skip
+    return KernelWindow(T0, T0 + NS_PER_S, PID, "torch", (), NS_PER_S, slices=slices)
+
+
+def _rows(window: KernelWindow) -> list[list[str]]:
+    view = slice_view(scene_of([]), window)
+    assert view is not None
+    return [[view.names[name] for name in lane.name] for lane in view.lanes]
+
+
+def test_calls_within_calls_are_in_lines_below_each_other() -> None:
+    nested = _window(("mul", 60, 10), ("linear", 0, 50), ("addmm", 0, 40), ("mm", 5, 10), ("mm", 20, 10), ("t", 41, 2))
+    assert _rows(nested) == [["linear", "mul"], ["addmm", "t"], ["mm", "mm"]]
+
+
+def test_calls_one_after_another_are_in_one_line() -> None:
+    assert _rows(_window(("a", 0, 10), ("b", 10, 10), ("c", 30, 1))) == [["a", "b", "c"]]
+
+
+def test_what_is_nested_very_deep_shares_the_last_line() -> None:
+    deep = [(f"f{depth}", depth, 100 - 2 * depth) for depth in range(MAX_DEPTH + 3)]
+    rows = _rows(_window(*deep))
+    assert [len(row) for row in rows] == [1] * (MAX_DEPTH - 1) + [4]
+
+
+def test_calls_of_one_name_are_counted_through_all_depths() -> None:
+    view = slice_view(scene_of([]), _window(("mul", 0, 50), ("mul", 10, 20), ("add", 60, 5)))
+    assert view is not None
+    assert alike(view, view.lanes[0], view.names.index("mul")) == (2, 70)
+
+
+@pytest.mark.parametrize(("time_ns", "call"), [(0, 0), (20, 0), (60, 0), (80, 1), (105, 1), (900, 1)])
+def test_the_call_nearest_to_a_time(time_ns: int, call: int) -> None:
+    assert nearest(_lane((0, 10, 30), (1, 100, 10)), time_ns) == call
 
 
 # --- the scene

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from acceltop.profiler.analysis.hotspots import MAX_ROWS, OTHER, Coverage, Hotspots, Kernel
+from acceltop.profiler.analysis.hotspots import MAX_ROWS, Coverage, Hotspots, Kernel
+from acceltop.profiler.analysis.roofline import Roofline, roofline
 from acceltop.profiler.history.merge import KernelMerger
-from acceltop.profiler.model import DeviceFound, KernelWindow
+from acceltop.profiler.model import KernelWindow
 from acceltop.views.moment import BLOCK_NS
 from acceltop.views.scene import Scene
-
-_BUSY = 0.3  # a kernel nearer than this to neither peak waits for something else
 
 
 @dataclass(frozen=True)
 class KernelFact:
-    """A kernel with the shares of its device's peaks, None where unknown."""
+    """A kernel, and how near it comes to the peaks of its device."""
 
     kernel: Kernel
-    of_memory: float | None
-    of_compute: float | None
-    bound: str  # memory | compute | latency | comm | copy, or empty
+    roof: Roofline
 
     @property
     def name(self) -> str:
         return self.kernel.name
+
+    @property
+    def bound(self) -> str:
+        """memory | compute | latency | comm | copy; empty where that can't be told."""
+        return self.roof.bound or ""
 
     @property
     def where(self) -> str:
@@ -54,7 +56,7 @@ class KernelTable:
     @property
     def counted(self) -> bool:
         """Whether any kernel's bytes or FLOPs are known."""
-        return any(row.of_memory is not None or row.of_compute is not None for row in self.rows)
+        return any(row.roof.of_memory is not None or row.roof.of_compute is not None for row in self.rows)
 
 
 def kernel_table(scene: Scene) -> KernelTable | None:
@@ -71,7 +73,7 @@ def _table(scene: Scene, pid: int) -> KernelTable | None:
         return None
     spots = Hotspots().add_all(_in_blocks(scene, pid, windows))
     devices = {id: state.found for id, state in scene.timeline.devices.items()}
-    rows = [_fact(kernel, devices.get(kernel.device or "")) for kernel in spots.ranked()]
+    rows = [KernelFact(kernel, roofline(kernel, devices.get(kernel.device or ""))) for kernel in spots.ranked()]
     last = windows[-1]
     return KernelTable(
         rows, spots.coverage(), spots.group, _makers(rows), last.profiled_ns // max(last.windows, 1), last.sampled
@@ -107,36 +109,6 @@ def _makers(rows: list[KernelFact]) -> list[tuple[str, float]]:
         if row.kernel.origin:
             shares[row.kernel.origin] = shares.get(row.kernel.origin, 0.0) + row.kernel.share
     return sorted(shares.items(), key=lambda item: -item[1])
-
-
-def _fact(kernel: Kernel, device: DeviceFound | None) -> KernelFact:
-    memory = _of_peak(kernel.bytes_per_s, device.peak_bytes_per_s if device else None)
-    compute = _of_peak(kernel.flop_per_s, _peak_flop(kernel, device) if device else None)
-    return KernelFact(kernel, memory, compute, _bound(kernel, memory, compute))
-
-
-def _of_peak(rate: float | None, peak: float | None) -> float | None:
-    return rate / peak if rate is not None and peak else None
-
-
-def _peak_flop(kernel: Kernel, device: DeviceFound) -> float | None:
-    """The peak of the type that the name tells, else the highest that the device has."""
-    peaks = device.peak_flop_per_s
-    named = next((peak for kind, peak in peaks.items() if kind in kernel.name), None)
-    return named or max(peaks.values(), default=None)
-
-
-def _bound(kernel: Kernel, memory: float | None, compute: float | None) -> str:
-    if kernel.kind in ("memcpy", "memset"):
-        return "copy"
-    if kernel.phase == "communication" or (kernel.origin in ("NCCL", "RCCL", "gloo")):
-        return "comm"
-    if kernel.kind == OTHER or (memory is None and compute is None):
-        return ""
-    nearest = max(memory or 0.0, compute or 0.0)
-    if nearest < _BUSY:
-        return "latency"
-    return "memory" if (memory or 0.0) >= (compute or 0.0) else "compute"
 
 
 def kernel_windows(scene: Scene, name: str) -> list[tuple[int, float, int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -15,16 +16,19 @@ from acceltop.views.scene import Scene
 Ints: TypeAlias = npt.NDArray[np.int64]
 _NAME_BITS = 22  # more names than a window may hold
 _NAME_MASK = (1 << _NAME_BITS) - 1
+_NEVER = np.iinfo(np.int64).min
+MAX_DEPTH = 12  # rows of a thread; what is nested deeper is drawn in the last one
 
 
 @dataclass(frozen=True)
 class Lane:
-    """Calls of a stream or a thread, in the order of their start; times in ns after the window's start."""
+    """Calls of a stream or a thread that lie within `depth` others, by their start; ns after the window's start."""
 
     label: str
     name: Ints
     start: Ints
     duration: Ints
+    depth: int = 0
 
     @cached_property
     def packed(self) -> Ints:
@@ -75,11 +79,30 @@ def _view(window: KernelWindow, slices: Slices) -> SliceView:
     lanes = []
     for at, label in enumerate(slices.lanes):
         own = np.flatnonzero(lane == at)
-        own = own[np.argsort(start[own], kind="stable")]
-        if len(own):
-            lanes.append(Lane(label, name[own], start[own], duration[own]))
+        own = own[np.lexsort((-duration[own], start[own]))]  # of two that begin together the longer is outside
+        for depth, calls in enumerate(_by_depth(own, start, start + duration)):
+            lanes.append(Lane(label, name[calls], start[calls], duration[calls], depth))
     end = int((start + duration).max())
     return SliceView(slices.names, lanes, int(start.min()), end, window.t0_ns, len(start))
+
+
+def _by_depth(calls: Ints, start: Ints, end: Ints) -> Iterator[Ints]:
+    """The calls that lie within no other, then those within one, and so on; `calls` are indices by start."""
+    depth = 1
+    while len(calls) and depth < MAX_DEPTH:
+        before = np.maximum.accumulate(np.concatenate(([_NEVER], end[calls][:-1])))
+        inside = start[calls] < before
+        yield calls[~inside]
+        calls, depth = calls[inside], depth + 1
+    if len(calls):
+        yield calls
+
+
+def alike(view: SliceView, lane: Lane, name: int) -> tuple[int, int]:
+    """How many calls of that name the lane's stream or thread has, and how long they take together, in ns."""
+    rows = [row for row in view.lanes if row.label == lane.label]
+    found = [row.duration[row.name == name] for row in rows]
+    return sum(map(len, found)), int(sum(part.sum() for part in found))
 
 
 def lane_cells(lane: Lane, t0: int, t1: int, width: int) -> Cells:
@@ -114,8 +137,10 @@ def _reaching_in(lane: Lane, first: int, t0: int) -> int:
 
 
 def nearest(lane: Lane, time_ns: int) -> int | None:
-    """Index of the call at that time, or the last that began before it."""
-    place = int(np.searchsorted(lane.start, time_ns, "right")) - 1
-    if place < 0:
+    """Index of the call at that time, else of the one closest to it."""
+    after = int(np.searchsorted(lane.start, time_ns, "right"))
+    if after == 0:
         return 0 if len(lane.start) else None
-    return place
+    gap = time_ns - int(lane.start[after - 1] + lane.duration[after - 1])
+    nearer = after < len(lane.start) and int(lane.start[after]) - time_ns < gap
+    return after if nearer else after - 1

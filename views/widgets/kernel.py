@@ -39,8 +39,7 @@ class KernelPane(Pane):
     def copy_name(self) -> None:
         fact = self.fact()
         if fact is not None:
-            self.app.copy_to_clipboard(clean(fact.name))
-            self.app.notify("copied", timeout=2)
+            self.copy(clean(fact.name))
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         fact = self.fact()
@@ -84,10 +83,10 @@ class KernelPane(Pane):
 
     def _peaks(self, fact: KernelFact) -> list[tuple[str, float, str, str]]:
         kernel, peaks = fact.kernel, []
-        if fact.of_memory is not None:
-            peaks.append(("memory", fact.of_memory, "dram", numbers.si(kernel.bytes_per_s, "B/s")))
-        if fact.of_compute is not None:
-            peaks.append(("compute", fact.of_compute, "tensor", numbers.si(kernel.flop_per_s, "FLOP/s")))
+        if fact.roof.of_memory is not None:
+            peaks.append(("memory", fact.roof.of_memory, "dram", numbers.si(kernel.bytes_per_s, "B/s")))
+        if fact.roof.of_compute is not None:
+            peaks.append(("compute", fact.roof.of_compute, "tensor", numbers.si(kernel.flop_per_s, "FLOP/s")))
         return peaks
 
     # --- roofline

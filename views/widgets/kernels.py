@@ -84,10 +84,10 @@ class KernelsPane(TablePane[KernelFact]):
         counted = table is not None and table.counted
         peaks = [
             Column[KernelFact](
-                "memory", "of memory peak", 15, _peak("memory"), lambda f: f.of_memory or -1.0, needs=130
+                "memory", "of memory peak", 15, _peak("memory"), lambda f: f.roof.of_memory or -1.0, needs=130
             ),
             Column[KernelFact](
-                "compute", "of compute peak", 15, _peak("compute"), lambda f: f.of_compute or -1.0, needs=130
+                "compute", "of compute peak", 15, _peak("compute"), lambda f: f.roof.of_compute or -1.0, needs=130
             ),
             Column[KernelFact]("bound", "bound", 7, _bound, lambda f: f.bound, False),
         ]
@@ -167,7 +167,7 @@ def _peak(which: str) -> Callable[[KernelFact, int], tuple[Span, ...]]:
     token = "dram" if which == "memory" else "tensor"
 
     def draw(fact: KernelFact, width: int) -> tuple[Span, ...]:
-        share = fact.of_memory if which == "memory" else fact.of_compute
+        share = fact.roof.of_memory if which == "memory" else fact.roof.of_compute
         near = fact.bound == which
         return tail_cell(bar(share, 8, token), pct(share), width - 1, token if near else "dim")
 

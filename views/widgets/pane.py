@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual import events
 
+from acceltop.profiler.numbers import shorten
 from acceltop.views.draw.glyphs import Glyphs
 from acceltop.views.draw.line import Line, Row, Span
 from acceltop.views.draw.rule import rule
@@ -86,6 +87,11 @@ class Pane(Watcher):
     def waiting(self, text: str) -> list[Line]:
         """A pane without data says what it waits for."""
         return [Row().put(f"  {text}", "dim").line()]
+
+    def copy(self, text: str) -> None:
+        """Onto the terminal's clipboard (OSC 52), also from another machine."""
+        self.app.copy_to_clipboard(text)
+        self.app.notify(f"copied: {shorten(text, 60)}", timeout=2, markup=False)
 
     def on_click(self, event: events.Click) -> None:
         self.clicked(event.x, event.y - 1)

@@ -15,11 +15,13 @@ from acceltop.views.draw.icicle import colour_of
 from acceltop.views.draw.line import BLANK, Line, Row, Span, fit
 from acceltop.views.draw.rule import keys
 from acceltop.views.facts.notes import clock
-from acceltop.views.facts.slices import Lane, SliceView, lane_cells, nearest, slice_view, sliced_windows
+from acceltop.views.facts.slices import Lane, SliceView, alike, lane_cells, nearest, slice_view, sliced_windows
+from acceltop.views.keys import arrows, hidden
 from acceltop.views.widgets.kernels import short_name
 from acceltop.views.widgets.pane import Pane
 
 LABEL = 14
+NAMED = 6  # cells of one call from which its name stands in them
 _LEVELS = " ▁▂▃▄▅▆▇█"
 _PHASE_COLOURS = ("phase.forward", "phase.backward", "phase.data", "phase.optimizer", "phase.communication", "warn")
 
@@ -30,21 +32,19 @@ class SlicesPane(Pane):
     watches = ("KernelWindow", "ProcessFound")
     number, title = "6", "timeline"
     explains = (
-        "Each line is a stream or a thread; a cell has the colour of the call that takes most of it, and is as high as "
-        "its time is covered. Arrows go from call to call, + and - zoom around the chosen one."
+        "Each line is a stream or a thread; what a call calls is in the line below it. A cell has the colour of the "
+        "call that takes most of it, and is as high as its time is covered. Arrows go from call to call, + and - zoom "
+        "around the chosen one."
     )
     can_focus = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "call(-1)", "previous call", id="slices.left", show=False),
-        Binding("right,l", "call(1)", "next call", id="slices.right", show=False),
-        Binding("up,k", "lane(-1)", "lane above", id="slices.up", show=False),
-        Binding("down,j", "lane(1)", "lane below", id="slices.down", show=False),
+        *arrows("slices", "lane", "line above", "line below", "call", "previous call", "next call"),
         Binding("plus,equals_sign", "zoom(0.5)", "zoom", id="slices.in", key_display="+ -"),
-        Binding("minus", "zoom(2)", "zoom out", id="slices.out", show=False),
-        Binding("0", "zoom(0)", "whole window", id="slices.all", show=False),
-        Binding("n", "window(1)", "next window", id="slices.next", show=False),
+        hidden("minus", "zoom(2)", "zoom out", "slices.out"),
+        hidden("0", "zoom(0)", "whole window", "slices.all"),
+        hidden("n", "window(1)", "next window", "slices.next"),
         Binding("p", "window(-1)", "window", id="slices.previous", key_display="n p"),
-        Binding("y", "copy", "copy", id="slices.copy", show=False),
+        hidden("y", "copy", "copy the name", "slices.copy"),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -53,6 +53,7 @@ class SlicesPane(Pane):
         self.lane = 0
         self.call: int | None = None
         self.view: tuple[int, int] | None = None  # ns after the window's start
+        self._top = 0
 
     def window(self) -> KernelWindow | None:
         windows = sliced_windows(self.scene)
@@ -81,6 +82,7 @@ class SlicesPane(Pane):
         room = max(height - 7, 1)
         self.lane = min(self.lane, len(shown.lanes) - 1)
         top = min(max(self.lane - room // 2, 0), max(len(shown.lanes) - room, 0))
+        self._top = top
         for at, lane in list(enumerate(shown.lanes))[top : top + room]:
             lines.append(self._lane(shown, at, lane, t0, t1, cells))
         return [*lines, BLANK, *self._told(shown, width)]
@@ -88,15 +90,21 @@ class SlicesPane(Pane):
     def _lane(self, shown: SliceView, at: int, lane: Lane, t0: int, t1: int, cells: int) -> Line:
         chosen = at == self.lane
         row = Row(back="selected" if chosen else "").put("▌" if chosen else " ", "accent")
-        row.put(clean(lane.label), "*text" if chosen else "dim", LABEL - 2).put(" ")
+        row.put("" if lane.depth else clean(lane.label), "*text" if chosen else "dim", LABEL - 2).put(" ")
         found = lane_cells(lane, t0, t1, cells)
         drawn = zip(found.name.tolist(), (found.covered * 8).round().astype(int).tolist(), strict=True)
-        for token, run in groupby(((_token(shown, name), max(level, 1) if name >= 0 else 0) for name, level in drawn),
-                                  key=lambda cell: cell[0]):  # fmt: skip
-            row.put("".join(_LEVELS[level] for _, level in run), token)
+        for (name, full), run in groupby(drawn, key=lambda cell: (cell[0], cell[1] == 8)):
+            row.put(*self._run(shown, name, full, [level for _, level in run]))
         if chosen and self.call is not None:
             return _with_cursor(row.line(), int((lane.start[self.call] - t0) * cells / max(t1 - t0, 1)) + LABEL, cells)
         return row.line()
+
+    def _run(self, shown: SliceView, name: int, full: bool, levels: list[int]) -> tuple[str, str]:
+        """Neighbouring cells of one name: as high as they are covered, with the name in them where it has room."""
+        token = _token(shown, name)
+        if full and name >= 0 and len(levels) >= NAMED and self.scene.palette.coloured:
+            return fit(f" {short_name(shown.names[name])}", len(levels)), f"base@{token}"
+        return "".join(_LEVELS[max(level, 1) if name >= 0 else 0] for level in levels), token
 
     def _told(self, shown: SliceView, width: int) -> list[Line]:
         """The chosen call in words."""
@@ -106,12 +114,12 @@ class SlicesPane(Pane):
             return [hint.line()]
         name = shown.names[int(lane.name[self.call])]
         start, duration = int(lane.start[self.call]), int(lane.duration[self.call])
-        same = lane.name == lane.name[self.call]
+        count, together = alike(shown, lane, int(lane.name[self.call]))
         before = start - int(lane.start[self.call - 1] + lane.duration[self.call - 1]) if self.call else 0
         second = (
             f"  {numbers.duration(duration)} · at {numbers.duration(start - shown.start_ns)} of the window · "
-            f"gap before {numbers.duration(max(before, 0))} · {numbers.count(int(same.sum()))} calls like it, together "
-            f"{numbers.duration(int(lane.duration[same].sum()))}"
+            f"gap before {numbers.duration(max(before, 0))} · {numbers.count(count)} calls like it, together "
+            f"{numbers.duration(together)}"
         )
         first = Row(back="bar").put("  ").put(fit(short_name(name), width - 4), "*text")
         return [first.line(), Row(back="bar").put(second, "dim").line()]
@@ -164,8 +172,7 @@ class SlicesPane(Pane):
     def action_copy(self) -> None:
         shown = self.shown()
         if shown is not None and self.call is not None:
-            self.app.copy_to_clipboard(clean(shown.names[int(shown.lanes[self.lane].name[self.call])]))
-            self.app.notify("copied", timeout=2)
+            self.copy(clean(shown.names[int(shown.lanes[self.lane].name[self.call])]))
 
     def release(self) -> bool:
         """Follows the newest window again; says whether one was held."""
@@ -175,12 +182,13 @@ class SlicesPane(Pane):
 
     def clicked(self, x: int, y: int) -> None:
         shown = self.shown()
-        if shown is None or y < 2 or y - 2 >= len(shown.lanes):
+        at = self._top + y - 2
+        if shown is None or y < 2 or at >= len(shown.lanes):
             return
         self._hold()
         t0, t1 = self.view or (shown.start_ns, shown.end_ns)
         cells = max(self.size.width - LABEL - 2, 8)
-        self.lane = y - 2
+        self.lane = at
         self.call = nearest(shown.lanes[self.lane], t0 + (x - LABEL) * (t1 - t0) // cells)
         self.host.redraw()
 

@@ -15,6 +15,7 @@ from acceltop.views.draw.line import Line, Span
 from acceltop.views.draw.rule import keys
 from acceltop.views.draw.table import Column, tail_cell, text_cell
 from acceltop.views.facts.stacks import LineFact, Node, Path, StackFacts, split_frame, stack_facts
+from acceltop.views.keys import arrows, hidden
 from acceltop.views.widgets.devices import pct
 from acceltop.views.widgets.pane import Pane
 from acceltop.views.widgets.table_pane import TablePane
@@ -31,16 +32,13 @@ class IciclePane(Pane):
     )
     can_focus = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "depth(-1)", "caller", id="stack.up", show=False),
-        Binding("down,j", "depth(1)", "callee", id="stack.down", show=False),
-        Binding("left,h", "sibling(-1)", "box at the left", id="stack.left", show=False),
-        Binding("right,l", "sibling(1)", "box at the right", id="stack.right", show=False),
+        *arrows("stack", "depth", "caller", "callee", "sibling", "box at the left", "box at the right"),
         Binding("enter", "zoom_in", "zoom in", id="stack.zoom"),
         Binding("escape", "zoom_out", "out", id="stack.out"),
-        Binding("less_than_sign", "thread(-1)", "previous thread", id="stack.previous_thread", show=False),
+        hidden("less_than_sign", "thread(-1)", "previous thread", "stack.previous_thread"),
         Binding("greater_than_sign", "thread(1)", "thread", id="stack.next_thread", key_display="< >"),
         Binding("i", "idle", "idle", id="stack.idle"),
-        Binding("y", "copy", "copy", id="stack.copy", show=False),
+        hidden("y", "copy", "copy the name", "stack.copy"),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -170,8 +168,7 @@ class IciclePane(Pane):
 
     def action_copy(self) -> None:
         if self.chosen:
-            self.app.copy_to_clipboard(clean(self.chosen[-1]))
-            self.app.notify("copied", timeout=2)
+            self.copy(clean(self.chosen[-1]))
 
     def clicked(self, x: int, y: int) -> None:
         row = self._boxes[y - 1] if 0 < y <= len(self._boxes) else []

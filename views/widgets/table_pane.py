@@ -151,8 +151,7 @@ class TablePane(Pane, Generic[T]):
     def action_copy(self) -> None:
         item = self.current
         if item is not None:
-            self.app.copy_to_clipboard(self.name_of(item))
-            self.app.notify(f"copied: {self.name_of(item)[:60]}", timeout=2, markup=False)
+            self.copy(self.name_of(item))
 
     def clicked(self, x: int, y: int) -> None:
         y += self.headless
