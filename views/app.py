@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.dom import DOMNode
+from textual.geometry import Size
 from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
@@ -290,6 +292,10 @@ class AcceltopApp(App[None]):
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, (events.Key, events.MouseEvent)):
             self.scene.last_key_s = self.scene.clock_s()
+        elif isinstance(event, events.Resize) and not self.is_headless:
+            # Signals that come one within the other bring their sizes the wrong way round: the one of now is true.
+            now = Size(*get_terminal_size())
+            event = events.Resize(now, now)
         await super().on_event(event)
 
 

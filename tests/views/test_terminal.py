@@ -18,6 +18,20 @@ watch(SourceContext(interval_s=0.2), only=("host",))
 """
 
 
+LATE = """
+from textual.events import Resize
+from textual.geometry import Size
+from acceltop.profiler.timeline import Timeline
+from acceltop.views.app import AcceltopApp
+def shrink():
+    app.post_message(Resize(Size(70, 20), Size(70, 20)))
+    app.set_timer(0.5, lambda: app.notify(f"has {app.size.width} columns"))
+app = AcceltopApp(Timeline())
+app.starts.append(lambda: app.set_timer(0.2, shrink))
+app.run()
+"""
+
+
 def _replay(path: Path) -> str:
     return f"from acceltop.views.run import replay\nreplay({str(path)!r})"
 
@@ -53,6 +67,11 @@ def test_resizing_at_any_moment(tmp_path: Path) -> None:
         screen.wait(lambda text: " cpu " in text)
         screen.send("q")
         assert screen.ended()[0] == 0
+
+
+def test_a_size_that_comes_late_is_not_believed(tmp_path: Path) -> None:
+    with terminal(LATE, HOME=str(tmp_path)) as screen:
+        screen.wait(lambda text: "has 100 columns" in text)
 
 
 def test_recording_what_is_on_the_screen(tmp_path: Path) -> None:
