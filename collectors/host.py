@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from time import process_time
 
 import psutil
 
 from acceltop.collectors.host_limits import cgroup_cores, cgroup_memory, usable_cores
+from acceltop.collectors.kernel_files import contents
 from acceltop.collectors.process_meter import ProcessMeter, Rate
 from acceltop.collectors.processes import Lookout, Roster
 from acceltop.profiler.clock import now_ns
@@ -30,7 +32,7 @@ class Source:
 
     def __init__(self) -> None:
         self._host = _Host(Path("/proc"), Path("/sys"))
-        self._own, self._own_cpu = psutil.Process(), Rate()
+        self._own_cpu = Rate()
         self._roster = Roster()
         self._lookout: Lookout | None = None
         self._meters: dict[int, ProcessMeter] = {}
@@ -68,17 +70,18 @@ class Source:
                 continue
 
     def _own_cost(self) -> dict[str, float]:
-        times = self._own.cpu_times()
-        share = self._own_cpu.per_s(times.user + times.system)
-        values = {"acceltop.memory.usage": float(self._own.memory_info().rss)}
+        share = self._own_cpu.per_s(process_time())
+        values = {"acceltop.memory.usage": float(_own_memory())}
         return values if share is None else values | {"acceltop.cpu.utilization": share}
 
 
 class _Host:
-    """`proc` and `sys` are where those are mounted; psutil itself reads the real ones."""
+    """`proc` and `sys` are where those are mounted. What is read every time is parsed here: psutil parses far more."""
 
     def __init__(self, proc: Path, sys: Path) -> None:
         self._proc, self._sys = proc, sys
+        self._files = {name: str(proc / name) for name in ("meminfo", "stat", "diskstats", "net/dev")}
+        self._pressures = {f"system.pressure.{kind}": str(proc / "pressure" / kind) for kind in _PRESSURES}
         self._quota = cgroup_cores(sys / "fs/cgroup", proc)
         self._busy, self._whole = 0.0, 0.0
         self._real: dict[str, bool] = {}
@@ -100,21 +103,29 @@ class _Host:
 
     def values(self) -> dict[str, float]:
         """All system.* metrics that can be told."""
-        memory = psutil.virtual_memory()
         values = {
             "system.cpu.count": min(float(usable_cores()), self._quota or float("inf")),
             "system.cpu.load_1m": os.getloadavg()[0],
-            "system.memory.usage": float(memory.total - memory.available),
-            "system.memory.limit": float(memory.total),
-            "system.paging.usage": float(psutil.swap_memory().used),
         }
-        return values | self._cpu() | self._pressure() | self._traffic()
+        return values | self._memory() | self._cpu() | self._pressure() | self._traffic()
+
+    def _memory(self) -> dict[str, float]:
+        sizes = {name: size.split() for name, _, size in (line.partition(b":") for line in self._lines("meminfo"))}
+        if not sizes.keys() >= {b"MemTotal", b"MemAvailable", b"SwapTotal", b"SwapFree"}:
+            return {}
+        total, available, swap, free = (
+            float(sizes[name][0]) * 1024 for name in (b"MemTotal", b"MemAvailable", b"SwapTotal", b"SwapFree")
+        )
+        return {
+            "system.memory.usage": total - available,
+            "system.memory.limit": total,
+            "system.paging.usage": swap - free,
+        }
 
     def _cpu(self) -> dict[str, float]:
-        times = psutil.cpu_times()
-        # guest time is in user time already.
-        whole = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
-        busy = whole - times.idle - getattr(times, "iowait", 0.0)
+        ticks = [float(word) for line in self._lines("stat")[:1] for word in line.split()[1:_GUEST]]
+        whole = sum(ticks)
+        busy = whole - sum(ticks[_IDLE])
         passed, used = whole - self._whole, busy - self._busy
         first, self._whole, self._busy = self._whole == 0.0, whole, busy
         if first or passed <= 0:
@@ -122,7 +133,7 @@ class _Host:
         return {"system.cpu.utilization": min(max(used / passed, 0.0), 1.0)}
 
     def _pressure(self) -> dict[str, float]:
-        shares = {f"system.pressure.{kind}": _pressure(self._proc / "pressure" / kind) for kind in _PRESSURES}
+        shares = {name: _pressure(file) for name, file in self._pressures.items()}
         return {name: share for name, share in shares.items() if share is not None}
 
     def _traffic(self) -> dict[str, float]:
@@ -132,18 +143,16 @@ class _Host:
 
     def _disks(self) -> dict[str, int]:
         # Without partitions, loop and device-mapper devices, which are on these disks and would count twice.
-        counters = psutil.disk_io_counters(perdisk=True) or {}
-        disks = [c for name, c in counters.items() if self._is_hardware(f"block/{name}")]
-        return {metric: sum(getattr(c, field) for c in disks) for metric, field in _DISK.items() if disks}
+        rows = [line.split() for line in self._lines("diskstats")]
+        disks = [row for row in rows if self._is_hardware(f"block/{row[_DISK_NAME].decode()}")]
+        return {metric: sum(int(row[at]) for row in disks) * _SECTOR for metric, at in _DISK.items() if disks}
 
     def _network(self) -> dict[str, int]:
-        counters = psutil.net_io_counters(pernic=True) or {}
-        cards = {name: c for name, c in counters.items() if self._is_hardware(f"class/net/{name}")}
+        rows = [line.replace(b":", b" ", 1).split() for line in self._lines("net/dev")[_NETWORK_HEAD:]]
+        cards = [row for row in rows if self._is_hardware(f"class/net/{row[0].decode()}")]
         # Inside a container there is no card, only the end of a pair.
-        counted = cards or {name: c for name, c in counters.items() if name != "lo"}
-        return {
-            metric: sum(getattr(c, field) for c in counted.values()) for metric, field in _NETWORK.items() if counted
-        }
+        counted = cards or [row for row in rows if row[0] != b"lo"]
+        return {metric: sum(int(row[at]) for row in counted) for metric, at in _NETWORK.items() if counted}
 
     def _is_hardware(self, name: str) -> bool:
         if name not in self._real:
@@ -152,15 +161,26 @@ class _Host:
             self._real[name] = (self._sys / name / "device").exists()
         return self._real[name]
 
+    def _lines(self, name: str) -> list[bytes]:
+        """None of them where there is no such file."""
+        return contents(self._files[name]).splitlines()
 
-_DISK = {"system.disk.read": "read_bytes", "system.disk.write": "write_bytes"}
-_NETWORK = {"system.network.receive": "bytes_recv", "system.network.transmit": "bytes_sent"}
+
+_IDLE, _GUEST = slice(3, 5), 9  # words of /proc/stat: idle and iowait; from here on they are in the others, too
+_DISK_NAME, _SECTOR = 2, 512  # bytes, whatever the disk has
+_DISK = {"system.disk.read": 5, "system.disk.write": 9}
+_NETWORK_HEAD = 2  # lines
+_NETWORK = {"system.network.receive": 1, "system.network.transmit": 9}
 
 
-def _pressure(file: Path) -> float | None:
+def _pressure(file: str) -> float | None:
     """Of a PSI file: "some avg10=1.23 …" → 0.0123."""
     try:
-        words = file.read_text().split()
-        return float(words[1].removeprefix("avg10=")) / 100
-    except (OSError, IndexError, ValueError):  # the kernel has none, or has it switched off
+        return float(contents(file).split()[1].removeprefix(b"avg10=")) / 100
+    except (IndexError, ValueError):  # the kernel has none, or has it switched off
         return None
+
+
+def _own_memory() -> int:
+    """Resident bytes of this process."""
+    return int(contents("/proc/self/statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -175,7 +175,7 @@ def _no_driver(error: Any) -> Unavailable:
 
 def _all_asleep(sysfs: Path) -> bool:
     """Opening the driver would wake a laptop's sleeping GPU."""
-    states = [runtime_status(folder) for folder in (sysfs / "bus/pci/drivers/nvidia").glob("*:*:*.*")]
+    states = [runtime_status(str(folder)) for folder in (sysfs / "bus/pci/drivers/nvidia").glob("*:*:*.*")]
     return bool(states) and all(state == "suspended" for state in states)
 
 

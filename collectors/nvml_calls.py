@@ -32,7 +32,7 @@ class Calls:
 
     def get(self, function: str, *args: object) -> Any:
         """What `function(handle, *args)` gives; None when it gives nothing. Raises GpuLost."""
-        return self.call(function, self.handle, *args)
+        return self.attempt(function, getattr(self.nvml, function, None), self.handle, *args)
 
     def call(self, function: str, *args: Any) -> Any:
         """As `get`, without the handle as first argument."""

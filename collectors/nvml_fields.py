@@ -25,7 +25,7 @@ _THROTTLE = {
     0x200: "board limit",
     0x400: "reliability",
 }
-_SLOW_EVERY = 10  # readings
+_SLOW_S = 10.0  # between two readings of what hardly ever changes
 _Bound = tuple[str, float, list[tuple[str, list[int | None]]]]  # metric, scale, calls
 
 
@@ -34,7 +34,7 @@ class _Field:
     metric: str
     calls: tuple[tuple[str, ...], ...]  # function and names of constants; the first that answers counts
     scale: float = 1.0
-    slow: bool = False  # hardly ever changes
+    slow: bool = False  # hardly ever changes: told when it is read, every _SLOW_S
 
 
 def _field(metric: str, *call: str, scale: float = 1.0, slow: bool = False) -> _Field:
@@ -62,25 +62,27 @@ _FIELDS = (
     ),
     _field("hw.gpu.clock.sm", "nvmlDeviceGetClockInfo", "NVML_CLOCK_SM", scale=1e6),
     _field("hw.gpu.clock.sm.limit", "nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_SM", scale=1e6, slow=True),
-    _field("hw.gpu.clock.memory", "nvmlDeviceGetClockInfo", "NVML_CLOCK_MEM", scale=1e6),
+    _field("hw.gpu.clock.memory", "nvmlDeviceGetClockInfo", "NVML_CLOCK_MEM", scale=1e6, slow=True),
     _field("hw.gpu.clock.memory.limit", "nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_MEM", scale=1e6, slow=True),
-    _field("hw.fan.speed_ratio", "nvmlDeviceGetFanSpeed", scale=0.01),
+    _field("hw.fan.speed_ratio", "nvmlDeviceGetFanSpeed", scale=0.01, slow=True),
     _field(
         "hw.errors.ecc.corrected",
         "nvmlDeviceGetTotalEccErrors",
         "NVML_MEMORY_ERROR_TYPE_CORRECTED",
         "NVML_VOLATILE_ECC",
+        slow=True,
     ),
     _field(
         "hw.errors.ecc.uncorrected",
         "nvmlDeviceGetTotalEccErrors",
         "NVML_MEMORY_ERROR_TYPE_UNCORRECTED",
         "NVML_VOLATILE_ECC",
+        slow=True,
     ),
-    _field("hw.gpu.pcie.generation", "nvmlDeviceGetCurrPcieLinkGeneration"),
-    _field("hw.gpu.pcie.width", "nvmlDeviceGetCurrPcieLinkWidth"),
-    _field("hw.gpu.encoder.utilization", "nvmlDeviceGetEncoderUtilization", scale=0.01),
-    _field("hw.gpu.decoder.utilization", "nvmlDeviceGetDecoderUtilization", scale=0.01),
+    _field("hw.gpu.pcie.generation", "nvmlDeviceGetCurrPcieLinkGeneration", slow=True),
+    _field("hw.gpu.pcie.width", "nvmlDeviceGetCurrPcieLinkWidth", slow=True),
+    _field("hw.gpu.encoder.utilization", "nvmlDeviceGetEncoderUtilization", scale=0.01, slow=True),
+    _field("hw.gpu.decoder.utilization", "nvmlDeviceGetDecoderUtilization", scale=0.01, slow=True),
 )
 
 
@@ -91,19 +93,15 @@ class PlainValues:
         self._calls = calls
         self._quick = [_bound(calls, field) for field in _FIELDS if not field.slow]
         self._slow = [_bound(calls, field) for field in _FIELDS if field.slow]
-        self._kept: dict[str, float] = {}
-        self._until_slow = 0
+        self._slow_due_s = 0.0
 
     def values(self) -> dict[str, float]:
-        """One reading; the slow ones are asked now and then."""
-        if self._until_slow == 0:
-            self._kept, self._until_slow = self._read(self._slow), _SLOW_EVERY
-        self._until_slow -= 1
-        values = self._kept | self._read(self._quick)
-        lanes, generation = values.get("hw.gpu.pcie.width"), int(values.get("hw.gpu.pcie.generation", 0))
-        if lanes and generation in _LANE:
-            values["hw.gpu.pcie.limit"] = lanes * _LANE[generation]
-        return values | _residency(self._calls)
+        """One reading."""
+        values = self._read(self._quick) | _residency(self._calls)
+        if monotonic() >= self._slow_due_s:
+            self._slow_due_s = monotonic() + _SLOW_S
+            values |= _with_pcie_limit(self._read(self._slow))
+        return values
 
     def _read(self, fields: list[_Bound]) -> dict[str, float]:
         found = {}
@@ -115,6 +113,11 @@ class PlainValues:
                     found[metric] = (value[0] if isinstance(value, list) else value) * scale
                     break
         return found
+
+
+def _with_pcie_limit(values: dict[str, float]) -> dict[str, float]:
+    lanes, generation = values.get("hw.gpu.pcie.width"), int(values.get("hw.gpu.pcie.generation", 0))
+    return values | {"hw.gpu.pcie.limit": lanes * _LANE[generation]} if lanes and generation in _LANE else values
 
 
 def _bound(calls: Calls, field: _Field) -> _Bound:

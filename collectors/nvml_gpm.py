@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 from acceltop.collectors.nvml_calls import Calls
@@ -35,6 +36,8 @@ class Gpm:
         self._calls = calls
         self._instance = instance
         self._samples: list[Any] = []
+        self._request: Any = None
+        self._answers: ctypes.Array[_Answer] | None = None
         self._filled, self._taken = False, 0.0
         self.supported = self._supported()
 
@@ -70,22 +73,35 @@ class Gpm:
         return self._calls.get("nvmlGpmMigSampleGet", self._instance, sample) is not None
 
     def _metrics(self, before: Any, now: Any) -> dict[str, float]:
+        if self._answers is None:
+            self._ask()
+        self._request.sample1, self._request.sample2 = before, now
+        if self._calls.call("nvmlGpmMetricsGet", self._request) is None:
+            return {}
+        return dict(filter(None, map(_value, self._answers or ())))
+
+    def _ask(self) -> None:
+        """The question is the same each time. Its array is longer in some bindings than in the driver."""
         request = self._calls.nvml.c_nvmlGpmMetricsGet_t()
         request.version = self._calls.nvml.NVML_GPM_METRICS_GET_VERSION
         request.numMetrics = len(_METRICS)
-        request.sample1, request.sample2 = before, now
-        for slot, metric_id in enumerate(_METRICS):
-            request.metrics[slot].metricId = metric_id
-        if self._calls.call("nvmlGpmMetricsGet", request) is None:
-            return {}
-        # The array is longer in some bindings than in the driver: only what was asked for was touched.
-        return dict(filter(None, map(_value, request.metrics[: len(_METRICS)])))
+        self._request = request
+        self._answers = (_Answer * len(_METRICS)).from_buffer(request, type(request).metrics.offset)
+        for answer, metric in zip(self._answers, _METRICS, strict=True):
+            answer.metric = metric
 
 
-def _value(metric: Any) -> tuple[str, float] | None:
-    name, factor = _METRICS[metric.metricId]
-    value = metric.value * factor
-    if metric.nvmlReturn != 0 or not value >= 0:  # NaN too
+class _Answer(ctypes.Structure):
+    """The driver's nvmlGpmMetric_t. The binding's own looks at every attribute for text: five times the work."""
+
+    _fields_ = [("metric", ctypes.c_uint), ("code", ctypes.c_int), ("value", ctypes.c_double),
+                ("words", ctypes.c_char_p * 3)]  # fmt: skip
+
+
+def _value(answer: Any) -> tuple[str, float] | None:
+    name, factor = _METRICS[answer.metric]
+    value = answer.value * factor
+    if answer.code != 0 or not value >= 0:  # NaN too
         return None
     if factor < 1:
         return (name, min(value, 1.0)) if value <= _SLACK else None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from acceltop.collectors import nvml_describe
+from acceltop.collectors.kernel_files import contents
 from acceltop.collectors.nvml_calls import Calls, GpuLost
 from acceltop.collectors.nvml_processes import PidMap
 from acceltop.collectors.nvml_unit import NAME, Unit
@@ -28,7 +29,7 @@ class Gpu:
     def __init__(self, nvml: Any, index: int, place: Place) -> None:
         self.index = index
         self.device: str | None = None
-        self.pci: str | None = None
+        self._power: str | None = None  # its folder in sysfs, once its place is known
         self._nvml, self._place = nvml, place
         self._units: list[Unit] = []
         self._told: str | None = None  # why it can't be found, or that it sleeps: said once
@@ -60,7 +61,8 @@ class Gpu:
             reason = "; ".join(calls.failures().values()) or "the driver gives no handle"
             return self._tell("warning", "nvml.gpu_unreadable", f"it can't be read: {reason}")
         self.device = device
-        self.pci = nvml_describe.pci_address(calls)
+        address = nvml_describe.pci_address(calls)
+        self._power = address and f"{self._place.sysfs}/bus/pci/devices/{address}"
         split = bool((calls.get("nvmlDeviceGetMigMode") or [0])[0])
         unit = Unit(calls, device, self._place.pids, None, split)
         frames: list[Frame] = [unit.found(self.index, {"mig": "on"} if split else {})]
@@ -91,9 +93,7 @@ class Gpu:
 
     def _asleep(self) -> bool:
         """An open call wakes a laptop's GPU; whether it sleeps can be read without one."""
-        if self.pci is None:
-            return False
-        return runtime_status(self._place.sysfs / "bus/pci/devices" / self.pci) == "suspended"
+        return self._power is not None and runtime_status(self._power) == "suspended"
 
     def _tell(self, level: str, code: str, text: str) -> list[Frame]:
         if self._told == text:
@@ -102,9 +102,6 @@ class Gpu:
         return [Note(now_ns(), level, code, f"GPU {self.index}: {text}", "", NAME, self.device)]
 
 
-def runtime_status(folder: Path) -> str | None:
-    """Of a PCI device's folder: active, suspended …"""
-    try:
-        return (folder / "power/runtime_status").read_text().strip()
-    except OSError:
-        return None
+def runtime_status(folder: str) -> str:
+    """Of a PCI device's folder: active, suspended …; empty where nothing tells."""
+    return contents(f"{folder}/power/runtime_status").decode().strip()

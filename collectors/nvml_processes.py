@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from acceltop.collectors.nvml_calls import Calls
+from acceltop.profiler.clock import monotonic
 
+_LOOK_S = 2.0  # from one look at the lists to the next: each is a long call into the driver
 _MOST = 1024  # processes of one device
 _LISTS = ("Compute", "Graphics", "MPSCompute")
 _NOT_TOLD = (1 << 64) - 1
@@ -81,9 +83,13 @@ class Processes:
     def __init__(self, calls: Calls, pids: PidMap) -> None:
         self._calls, self._pids = calls, pids
         self._seen_us = 0
+        self._due_s = 0.0
 
     def read(self) -> Listing | None:
-        """None where the driver doesn't tell, or we may not ask."""
+        """None where the driver doesn't tell or we may not ask, and between two looks."""
+        if monotonic() < self._due_s:
+            return None
+        self._due_s = monotonic() + _LOOK_S
         rows = [self._list(kind) for kind in _LISTS]
         if rows[0] is None:
             return None

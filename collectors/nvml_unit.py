@@ -50,7 +50,7 @@ class Unit:
             values["hw.gpu.memory.unowned"] = max(usage - listing.owned, 0.0)
         words = nvml_fields.states(self.calls) if self._whole else {}
         sample = Sample(now_ns(), NAME, values, self.device, states=words)
-        return [sample, *self._process_frames(listing or Listing()), *self._failures()]
+        return [sample, *(self._process_frames(listing) if listing else ()), *self._failures()]
 
     def close(self) -> None:
         """Gives back what the driver holds for it."""

@@ -73,12 +73,16 @@ class Lookout:
 
     def __init__(self) -> None:
         self._due: dict[int, float] = {}  # by pid, on the monotonic clock
+        self._next_s = 0.0
         self._argv: dict[int, tuple[str, ...]] = {}  # of those that were found
 
     def find(self) -> list[int]:
-        """Those found since the last time."""
-        there = set(psutil.pids()) - {os.getpid()}
+        """Those found since the last time; looks for new ones every two seconds at most: a machine has thousands."""
         now = monotonic()
+        if now < self._next_s:
+            return []
+        self._next_s = now + _WAIT_S[0]
+        there = set(psutil.pids()) - {os.getpid()}
         self._due = {pid: self._due.get(pid, now) for pid in there}
         self._argv = {pid: argv for pid, argv in self._argv.items() if pid in there}
         due = sorted(pid for pid, due_s in self._due.items() if due_s <= now)
