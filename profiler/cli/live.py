@@ -29,9 +29,9 @@ class End:
 
 
 @contextmanager
-def ending_signals() -> Iterator[threading.Event]:
-    """An Event that Ctrl-C, SIGTERM and SIGHUP set instead of ending the program; a second Ctrl-C ends it at once."""
-    asked = threading.Event()
+def ending_signals(asked: threading.Event | None = None) -> Iterator[threading.Event]:
+    """Ctrl-C, SIGTERM and SIGHUP set this Event instead of ending the program; a second Ctrl-C ends it at once."""
+    asked = asked or threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         if asked.is_set() and number == signal.SIGINT:
@@ -56,15 +56,16 @@ def watch(
     without: Sequence[str] = (),
     duration_s: float | None = None,
     readings: int | None = None,
+    asked: threading.Event | None = None,
 ) -> End:
-    """Runs the installed sources into `sinks` until the time is over, all of `context.pids` ended, a signal came, every
-    source gave so many `readings`, or a sink failed (its error is raised)."""
+    """Runs the installed sources into `sinks` until the time is over, all of `context.pids` ended, a signal came or
+    `asked` is set, every source gave so many `readings`, or a sink failed (its error is raised)."""
     session = Session(installed(only, (*without, *_useless(context))), context, sinks, ticks)
     watched = [Watched(pid) for pid in context.pids]
-    with ending_signals() as asked:
+    with ending_signals(asked) as ending:
         session.start()
         try:
-            return _until_end(session, watched, asked, duration_s, readings)
+            return _until_end(session, watched, ending, duration_s, readings)
         finally:
             session.stop()
 

@@ -26,19 +26,17 @@ LAST_OUTPUT_S = 2.0  # a grandchild may hold the pipes for ever
 
 def run(request: Mapping[str, Any], far: Far) -> bytes:
     """Its output goes over as bytes, beside the Frames; the last word has its exit code."""
-    from acceltop.profiler.cli import live
     from acceltop.profiler.cli.pythons import first_pythons
 
-    with live.ending_signals() as asked:
-        child = _start(request["command"])
-        far.queue.put_word(word("began", pids=[child.pid]))
-        readers = [_pass_on(stream, number, far) for stream, number in ((child.stdout, 1), (child.stderr, 2))]
-        _watch(request, far, first_pythons(child), asked)
-        while child.poll() is None:
-            if asked.wait(LOOK_S):
-                _end(child)
-        for reader in readers:
-            reader.join(LAST_OUTPUT_S)
+    child = _start(request["command"])
+    far.queue.put_word(word("began", pids=[child.pid]))
+    readers = [_pass_on(stream, number, far) for stream, number in ((child.stdout, 1), (child.stderr, 2))]
+    _watch(request, far, first_pythons(child))
+    while child.poll() is None:
+        if far.ending.wait(LOOK_S):
+            _end(child)
+    for reader in readers:
+        reader.join(LAST_OUTPUT_S)
     return word("end", reason="exit", exit_code=child.returncode)
 
 
@@ -53,15 +51,12 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
         raise TargetError(f"can't start {clean(command[0], 80)}: {why}", step) from None
 
 
-def _watch(request: Mapping[str, Any], far: Far, pids: tuple[int, ...], asked: threading.Event) -> None:
+def _watch(request: Mapping[str, Any], far: Far, pids: tuple[int, ...]) -> None:
     from acceltop.profiler.cli import live, options
 
-    if not asked.is_set():
-        args = far.arguments(request)
-        context = options.context(args, pids)
-        end = live.watch(context, [far.queue.put], only=args.only, duration_s=args.duration)
-        if end.reason == "signal":
-            asked.set()
+    args = far.arguments(request)
+    context = options.context(args, pids)
+    live.watch(context, [far.queue.put], only=args.only, duration_s=args.duration, asked=far.ending)
 
 
 def _pass_on(stream: IO[bytes] | None, number: int, far: Far) -> threading.Thread:
@@ -71,8 +66,7 @@ def _pass_on(stream: IO[bytes] | None, number: int, far: Far) -> threading.Threa
     def work() -> None:
         while data := os.read(stream.fileno(), PIECE_BYTES):
             far.queue.put_word(word("out", to=number, bytes=b64encode(data).decode()))
-            while not far.queue.wait_empty(1.0):
-                pass
+            far.passed_on()
 
     thread = threading.Thread(target=work, name=f"acceltop-output-{number}", daemon=True)
     thread.start()

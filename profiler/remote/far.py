@@ -7,37 +7,37 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import threading
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from importlib.util import find_spec
 from typing import Any, BinaryIO
 
+from acceltop.profiler.cli import live
 from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.errors import AcceltopError, Exit
 from acceltop.profiler.model import Note
 from acceltop.profiler.remote import command, follow
 from acceltop.profiler.remote.shed import NAMES, ShedQueue
 from acceltop.profiler.remote.wire import Packer, word
-from acceltop.profiler.session import installed
 from acceltop.profiler.text import clean
 
 SILENCE_S = 60.0  # the other side asks for the time every few seconds
 GATHER_S = 0.1  # Frames that come together go together
 SHED_SAID_S = 5.0
 LAST_WORDS_S = 3.0
+LEAVE_S = 20.0  # from the end of the link until whatever hangs here is left to the system
 MAX_WORD = 1 << 16
 
 
 class Outlet:
-    """The queue to the pipe and the thread that empties it."""
+    """The queue to the pipe and the thread that empties it. `broken` is called when nobody reads there any more."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, broken: Callable[[], None]) -> None:
         self.queue = ShedQueue()
         self.broken = False
+        self._tell = broken
         self._descriptor = descriptor
         self._packer = Packer()
         self._said = 0
@@ -66,9 +66,9 @@ class Outlet:
         try:
             while left:
                 left = left[os.write(self._descriptor, left) :]
-        except OSError:  # nobody is there any more
+        except OSError:
             self.broken = True
-            _end_everything()
+            self._tell()
 
     def _say_what_went(self) -> None:
         total = self.queue.shed.total()
@@ -79,6 +79,46 @@ class Outlet:
         text = f"the link is too slow for all: {counts} left out"
         step = "a longer --interval or a faster link brings them back"
         self.queue.put(Note(now_ns(), "warning", "remote.shed", text, step))
+
+
+class Far:
+    """What an action works with."""
+
+    def __init__(self, descriptor: int, landed: Mapping[str, Any]) -> None:
+        self.outlet = Outlet(descriptor, self.leave)
+        self.queue, self.landed = self.outlet.queue, landed
+        self.ending = threading.Event()  # whoever wants an end: they, a signal, or the link that is gone
+        self.wished = False  # they do
+        self.over = threading.Event()  # the other side says no more
+        self.clean = threading.Event()  # it has everything
+        self.afterwards: Callable[[], None] = lambda: None  # when the last word is out
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """A line from the other side."""
+        if (asked := message.get("ping")) is not None:
+            self.queue.put_word(word("pong", ping=asked, at=now_ns()))
+        if message.get("clean"):
+            self.clean.set()
+        if message.get("stop"):
+            self.wished = True
+            self.ending.set()
+
+    def leave(self) -> None:
+        """The link is gone."""
+        self.over.set()
+        self.ending.set()
+
+    def passed_on(self) -> bool:
+        """Waits until the link has taken everything; False when it is gone."""
+        while not self.queue.wait_empty(1.0):
+            if self.over.is_set():
+                return False
+        return True
+
+    def arguments(self, request: Mapping[str, Any]) -> Namespace:
+        """As the verbs take them."""
+        stacks = self.landed["places"].get("py-spy", "py-spy")
+        return Namespace(**request["args"], source_options={"stacks.program": stacks})
 
 
 class Listener:
@@ -95,76 +135,41 @@ class Listener:
             self._heard = monotonic()
             with suppress(ValueError, AttributeError):
                 self._far.hear(json.loads(line))
-        self._far.over.set()
-        _end_everything()
+        self._far.leave()
 
     def _watch(self) -> None:
-        pause = threading.Event()
-        while monotonic() - self._heard < SILENCE_S:
-            pause.wait(5.0)
-        _end_everything()
-
-
-class Far:
-    """What an action works with."""
-
-    def __init__(self, queue: ShedQueue, landed: Mapping[str, Any]) -> None:
-        self.queue, self.landed = queue, landed
-        self.woken = threading.Event()  # the other side wants an end
-        self.stopping = False
-        self.over = threading.Event()  # it says no more
-        self.clean = threading.Event()  # it has everything
-        self.ends_at_once = True  # at a wish to end; otherwise the action looks at `woken`
-        self.afterwards: Callable[[], None] = lambda: None  # when the last word is out
-
-    def hear(self, message: dict[str, Any]) -> None:
-        """A line from the other side."""
-        if (asked := message.get("ping")) is not None:
-            self.queue.put_word(word("pong", ping=asked, at=now_ns()))
-        if message.get("clean"):
-            self.clean.set()
-        if message.get("stop"):
-            self.woken.set()
-            if self.ends_at_once:
-                _end_everything()
-
-    def arguments(self, request: Mapping[str, Any]) -> Namespace:
-        """As the verbs take them. OpenCL is not asked where its binding, compiled for each machine, is not there."""
-        stacks = self.landed["places"].get("py-spy", "py-spy")
-        args = Namespace(**request["args"], source_options={"stacks.program": stacks})
-        if not args.only and find_spec("pyopencl") is None:
-            args.only = tuple(name for name in installed() if name != "opencl")
-        return args
-
-
-def _end_everything() -> None:
-    """As if Ctrl-C had been pressed here."""
-    os.kill(os.getpid(), signal.SIGTERM)
+        while not self._far.over.wait(5.0) and monotonic() - self._heard < SILENCE_S:
+            pass
+        self._far.leave()
+        threading.Event().wait(LEAVE_S)
+        os._exit(1)
 
 
 def main(stdin: BinaryIO, descriptor: int, landed: Mapping[str, Any]) -> None:
     """Does not return. `landed`: the parts that came along, and the places where they are."""
     request: dict[str, Any] = json.loads(stdin.readline(1 << 20))
-    outlet = Outlet(descriptor)
-    far = Far(outlet.queue, landed)
-    far.ends_at_once = request["do"] not in ("record", "follow")
+    far = Far(descriptor, landed)
     Listener(stdin, far)
+    with live.ending_signals(far.ending):
+        far.outlet.end(_last_word(request, far))
+        far.afterwards()
+    os._exit(0)  # the listener hangs in a read, and the interpreter would wait for its lock
+
+
+def _last_word(request: Mapping[str, Any], far: Far) -> bytes:
+    """Of the action that was asked for, or why it came to nothing."""
     try:
-        last = ACTIONS[request["do"]](request, far)
+        return ACTIONS[request["do"]](request, far)
     except AcceltopError as error:
-        last = word("end", cause=error.cause, next_step=error.next_step, code=error.exit_code)
+        return word("end", cause=error.cause, next_step=error.next_step, code=error.exit_code)
     except Exception as error:  # told in one line over there
         cause = f"acceltop failed on that machine ({type(error).__name__}: {clean(str(error), 200)})"
-        last = word("end", cause=cause, next_step="please report it", code=Exit.FAILED)
-    outlet.end(last)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end of the link is expected now
-    far.afterwards()
-    os._exit(0)  # the listener hangs in a read, and the interpreter would wait for its lock
+        return word("end", cause=cause, next_step="please report it", code=Exit.FAILED)
 
 
 def _watch(request: Mapping[str, Any], far: Far) -> bytes:
     """Frames until it is told to end, the processes ended, the time is over or there are enough readings."""
-    from acceltop.profiler.cli import live, options
+    from acceltop.profiler.cli import options
     from acceltop.profiler.cli.snapshot import framework_processes
     from acceltop.profiler.remote import chosen
 
@@ -178,6 +183,7 @@ def _watch(request: Mapping[str, Any], far: Far) -> bytes:
         without=request["without"],
         duration_s=args.duration,
         readings=request["readings"],
+        asked=far.ending,
     )
     return word("end", reason=end.reason, gone=[(process.pid, process.exit_code) for process in end.gone])
 

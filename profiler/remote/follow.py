@@ -7,6 +7,7 @@ import stat
 import sys
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from acceltop.profiler.clock import monotonic
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from acceltop.profiler.remote.far import Far
 
 LOOK_S = 0.5
+END_LOOK_S = 0.1
 CHUNK_BYTES = 1 << 20
 STOP_S = 15.0
 CLEAN_S = 20.0  # for the other side to close its file
@@ -28,11 +30,9 @@ def record(request: Mapping[str, Any], far: Far) -> bytes:
     """Starts a recording and follows it."""
     from acceltop.profiler.remote import chosen
 
-    args = far.arguments(request)
-    pids = chosen.resolve(args)
-    given = dict(request) | {"pids": pids, "args": {**request["args"], "only": args.only}}
+    pids = chosen.resolve(far.arguments(request))
     recording = store.create()
-    keeper.start(recording, given, far.landed)
+    keeper.start(recording, {**request, "pids": pids}, far.landed)
     return _follow(recording, 0, far, to_its_end=True)
 
 
@@ -72,7 +72,7 @@ def stop(request: Mapping[str, Any], far: Far) -> bytes:
         recording.ask("stop")
         end = monotonic() + STOP_S
         while (status := recording.status())["state"] == store.RECORDING and monotonic() < end:
-            far.woken.wait(LOOK_S)
+            far.over.wait(LOOK_S)
     recording.remove()
     return word("end", stopped=status)
 
@@ -85,9 +85,8 @@ def _follow(recording: store.Recording, offset: int, far: Far, to_its_end: bool)
             offset = _send(spool.fileno(), offset, far)
             if not to_its_end or status["state"] != store.RECORDING:
                 break
-            if far.woken.wait(LOOK_S) and not far.stopping:
-                far.stopping = True
-                recording.ask("stop")
+            if far.ending.wait(LOOK_S) and not _goes_to_its_end(recording, far):
+                return b""
             # Asked before the file is read: what was written until the end is then read, too.
             status = recording.status()
     if to_its_end:
@@ -101,9 +100,17 @@ def _send(spool: int, offset: int, far: Far, end: int = sys.maxsize) -> int:
         far.queue.put_word(word("data", at=offset, bytes=b64encode(data).decode()))
         offset += len(data)
         # The disk holds it all: the link decides how fast it goes.
-        while not far.queue.wait_empty(1.0):
-            pass
+        if not far.passed_on():
+            break
     return offset
+
+
+def _goes_to_its_end(recording: store.Recording, far: Far) -> bool:
+    """Told to, when they wish it; where only the link ends, or we do, it goes on and we leave it."""
+    if far.wished:
+        with suppress(OSError, ValueError):  # it has ended by itself
+            recording.ask("stop")
+    return far.wished and not far.over.wait(END_LOOK_S)
 
 
 def _clean(recording: store.Recording, far: Far) -> None:

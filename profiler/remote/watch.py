@@ -24,7 +24,7 @@ from acceltop.profiler.text import clean
 LOOK_S = 0.1
 AT_ONCE = 8  # connections that are being made
 Rename = Callable[[Frame], Frame]
-FINISH_S = 12.0  # of which most takes none: hung drivers there, a slow link
+FINISH_S = 20.0  # of which most takes none: a command that ignores SIGTERM, hung drivers there, a slow link
 
 
 def as_it_is(frame: Frame) -> Frame:
