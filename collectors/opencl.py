@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 from acceltop.profiler.clock import monotonic, now_ns
@@ -66,7 +66,9 @@ class Source:
 def _probe(context: SourceContext) -> list[dict[str, Any]]:
     # A process of its own: only that can be ended when a vendor's driver hangs, and survived when it crashes.
     time_limit_s = float(context.options.get("opencl.time_limit_s", _TIME_LIMIT_S))
-    command = [sys.executable, str(Path(__file__).with_name("opencl_probe.py")), f"{time_limit_s + 1:.0f}"]
+    # As text: on another machine we are imported from an archive, where it is no file.
+    probe = files(__package__).joinpath("opencl_probe.py").read_text()
+    command = [sys.executable, "-c", probe, f"{time_limit_s + 1:.0f}"]
     pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
@@ -91,7 +93,7 @@ def _communicate(process: subprocess.Popen[bytes], time_limit_s: float, stop: th
 
 def _check(code: int, errors: bytes) -> None:
     if code == _NO_BINDING:
-        raise Unavailable("no binding to OpenCL", "pip install 'acceltop[opencl]'")
+        raise Unavailable("no binding to OpenCL", "pip install pyopencl")
     if code < 0:
         raise Unavailable(f"an OpenCL driver crashed (signal {-code})", _FIND_IT)
     if code != 0:

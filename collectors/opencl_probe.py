@@ -120,5 +120,5 @@ def _pci_khr(cl: Any, device: Any) -> str | None:
 if __name__ == "__main__":
     os.nice(10)  # devices that are only listed can wait for the first readings of the others
     signal.alarm(int(sys.argv[1]))  # ends even a hang in C, also when nobody is left to kill us
-    del sys.path[0]  # this folder: its names are not meant to be imported from here
+    del sys.path[0]  # the folder where we were started: its names are not meant to be imported
     sys.exit(main())
