@@ -36,10 +36,25 @@ def shows(screen: Terminal, *texts: str, timeout_s: float = 30.0) -> str:
 
 def matches(screen: Terminal, pattern: str, timeout_s: float = 30.0) -> re.Match[str]:
     """Waits until a line of the screen has this in it."""
-    screen.wait(lambda seen: re.search(pattern, seen) is not None, timeout_s)
-    found = re.search(pattern, screen.text)
+    found = re.search(pattern, screen.wait(lambda seen: re.search(pattern, seen, re.M) is not None, timeout_s), re.M)
     assert found is not None
     return found
+
+
+def kernels(seen: str) -> list[str]:
+    """The names in the table of kernels that are shown in full: a bar, a share, a name."""
+    return re.findall(r"[█-▏] +\d[\d.]* +([A-Za-z_]\w*) ", seen)
+
+
+def shows_kernels(screen: Terminal, *texts: str) -> list[str]:
+    """Waits for these and any kernels; which ones are the longest differs from machine to machine."""
+    return kernels(screen.wait(lambda seen: bool(kernels(seen)) and all(text in seen for text in texts), 60))
+
+
+def clock(screen: Terminal) -> int:
+    """Where the time strip stands (s)."""
+    hours, minutes, seconds = matches(screen, r"^ [▶‖] (\d\d):(\d\d):(\d\d) ").groups()
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
 
 
 def quits(screen: Terminal, case: str) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.program.screen import acceltop, matches, quits, shows
+from tests.program.screen import acceltop, clock, matches, quits, shows, shows_kernels
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
 
 def test_a_recording_has_the_screens_of_the_job(recorded: Path, tmp_path: Path) -> None:
     with acceltop("replay", str(recorded), home=tmp_path, columns=160, rows=48) as screen:
-        shows(screen, "▮▮ replay ×1", "addmm", "─ 2 trends", "transformer")
+        shows_kernels(screen, "▮▮ replay ×1", "─ 2 trends", "transformer")
         screen.send("\x1b[H")  # home
         shows(screen, "00:00:00")
         screen.send("\x1b[C" * 2)  # right: at least a second each
@@ -21,7 +21,8 @@ def test_a_recording_has_the_screens_of_the_job(recorded: Path, tmp_path: Path) 
         shows(screen, "replay ×2")
         screen.send(" ")
         shows(screen, "▶ replay ×2")
-        screen.wait(lambda seen: "00:00:02" not in seen and "▮▮ replay" in seen)  # it plays to the end
+        screen.wait(lambda seen: "▮▮ replay" in seen)  # it plays to the end
+        assert clock(screen) > 2
         screen.send("3")
         matches(screen, r"step \d[\d.]* [mµ]s  p99")
         screen.send("5")
@@ -35,7 +36,7 @@ def test_a_recording_has_the_screens_of_the_job(recorded: Path, tmp_path: Path) 
 
 def test_another_size_and_theme(recorded: Path, tmp_path: Path) -> None:
     with acceltop("replay", str(recorded), "--theme", "light", home=tmp_path, columns=80, rows=24) as screen:
-        shows(screen, "replay", "addmm")
+        shows_kernels(screen, "replay")
         screen.send("2")
         shows(screen, "─ 2 kernels")
         quits(screen, "replay, 80×24")
