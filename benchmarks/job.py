@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 JOBS = ("cnn", "transformer", "data_bound")
 START_S = 120.0  # importing torch from a cold disk
 WARM_STEPS = 50
+RECORD = 16  # bytes that `targets.loop` writes down a step
 
 
 class Failed(Exception):
@@ -63,7 +64,7 @@ class Job:
             raise Failed(f"{error}; {self._module} ended with code {code}: {words}") from error
 
     def _warm(self) -> bool:
-        done = self._log.stat().st_size // 8 if self._log.exists() else 0
+        done = self._log.stat().st_size // RECORD if self._log.exists() else 0
         if done < self._warm_steps and self._process.poll() is not None:
             raise Failed(f"{self._module} ended with code {self._process.returncode}: {self._last_words()}")
         return done >= self._warm_steps
@@ -102,16 +103,21 @@ class Job:
     def steps(self, begin_ns: int = 0, end_ns: int = 1 << 62) -> Steps:
         """Those that lie wholly between the two times."""
         data = self._log.read_bytes()
-        ends = array("q", data[: len(data) // 8 * 8])
-        return Steps(ends[bisect_left(ends, begin_ns) : bisect_right(ends, end_ns)])
+        log = array("q", data[: len(data) // RECORD * RECORD])
+        ends, waited = log[0::2], log[1::2]
+        these = slice(bisect_left(ends, begin_ns), bisect_right(ends, end_ns))
+        return Steps(ends[these], waited[these])
 
 
 class Steps:
-    """Consecutive steps; `ends` are the ends of the one before them and of each, in ns since the epoch."""
+    """Consecutive steps; `ends` are the ends of the one before them and of each, in ns since the epoch. `waited`: how
+    long its thread had stood in the queue for a processor by then, in ns."""
 
-    def __init__(self, ends: array[int]) -> None:
+    def __init__(self, ends: array[int], waited: array[int]) -> None:
         self.ends = ends
         self.durations = [(b - a) / 1e9 for a, b in zip(ends, ends[1:], strict=False)]  # s
+        queued = [(b - a) / 1e9 for a, b in zip(waited, waited[1:], strict=False)]
+        self.on_processor = [whole - queue for whole, queue in zip(self.durations, queued, strict=True)]  # s
         if len(self.durations) < 2:
             raise Failed("the job did fewer than two steps in the time that was to be measured")
 

@@ -16,7 +16,7 @@ import types
 from typing import Any, Dict, List, Tuple
 
 _PACKAGE = "acceltop.profiler.agent."
-_REST = 4  # pause by time spent compiling
+_REST = 4
 _FLAGS = __future__.annotations.compiler_flag
 
 
@@ -35,6 +35,7 @@ def boot(payload: str) -> None:
 
 def _run(modules: Modules, config: Dict[str, Any]) -> None:
     try:
+        modules.rest = _REST  # from here on it is no longer the job's own thread that would pause
         modules.load("core").Agent(config, modules).run()
     except Exception as error:
         _last_words(error)
@@ -51,6 +52,7 @@ class Modules:
     def __init__(self, sources: Dict[str, str]) -> None:
         self._sources = sources
         self._loaded: Dict[str, types.ModuleType] = {}
+        self.rest = 0  # pause by time spent compiling
         self._builtins = dict(vars(builtins), __import__=self._import)
 
     def load(self, name: str) -> Any:
@@ -62,7 +64,7 @@ class Modules:
                 begin = time.perf_counter()
                 exec(compile("\n" * line + part, "<acceltop " + name + ">", "exec", _FLAGS, True), vars(module))
                 # The job has the interpreter for most of the time, also while we arrive.
-                time.sleep(min(0.02, _REST * (time.perf_counter() - begin)))
+                time.sleep(min(0.02, self.rest * (time.perf_counter() - begin)))
         return self._loaded[name]
 
     def _import(

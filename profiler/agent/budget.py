@@ -4,34 +4,47 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from typing import Any, Deque, Dict, List, Optional
+from typing import Any, Callable, Deque, Dict, List, Optional
 
 NS = 1_000_000_000
 FIRST_WINDOW_S = 0.004
 SHORTEST_S, LONGEST_S = 0.001, 0.1
-MOST_EVENTS = 8_000  # in one window, whatever the budget says: the job stands still for 4 µs for each
-PERIOD_S = 2.0  # a window has a fixed price too: fewer and larger ones show more for the same money
+MOST_EVENTS = 4_000  # in one window, whatever the budget says: the job stands still for 4 µs for each
+PERIOD_S = 1.9  # a window has a fixed price too: fewer and larger ones show more for the same money
+SPREAD = (0.75, 1.0)  # of a period, at random: a fixed one would beat with the step
 FIRST_PERIODS_S = (0.3, 0.7)  # the first windows follow each other sooner: a picture at once, still within the sum
-LONGEST_PERIOD_S = 30.0
+LESSONS = 5  # windows that the price is learned from
 AIM = 0.5  # of the budget: the price of a window is an estimate, and noise must not break the promise
 AWAY_EVERY_S, AWAY_S = 20.0, 1.5  # now and then windows pause, to measure what they cost
 
 
 class Price:
-    """Stall of the job by one window = fixed + by_event × events, in seconds; learned from windows that were taken."""
+    """Stall of the job by one window = fixed + by_event × events, in seconds; learned from windows that were taken.
+
+    The median of the last ones: a single window in which the machine was busy with something else must not decide
+    for the next minute that windows are dear.
+    """
 
     def __init__(self) -> None:
-        self.fixed_s = 0.0015
-        self.by_event_s = 4e-6
+        self._fixed: Deque[float] = deque([0.0015], maxlen=LESSONS)
+        self._by_event: Deque[float] = deque([1e-5], maxlen=LESSONS)
         self.events_per_s = 0.0
+
+    @property
+    def fixed_s(self) -> float:
+        return median(self._fixed)
+
+    @property
+    def by_event_s(self) -> float:
+        return median(self._by_event)
 
     def learn(self, events: int, length_s: float, stall_s: float) -> None:
         rate = events / max(length_s, 1e-6)
         self.events_per_s = rate if not self.events_per_s else 0.5 * self.events_per_s + 0.5 * rate
         if events > 200:
-            self.by_event_s = 0.7 * self.by_event_s + 0.3 * max(1e-7, stall_s - self.fixed_s) / events
+            self._by_event.append(max(1e-7, stall_s - self.fixed_s) / events)
         else:
-            self.fixed_s = 0.7 * self.fixed_s + 0.3 * max(1e-4, stall_s)
+            self._fixed.append(max(1e-4, stall_s))
 
     def of(self, events: float) -> float:
         return self.fixed_s + self.by_event_s * events
@@ -40,8 +53,9 @@ class Price:
 class Plan:
     """The length of the next window and the pause until it."""
 
-    def __init__(self, budget: float) -> None:
+    def __init__(self, budget: float, draw: Callable[[float, float], float] = random.uniform) -> None:
         self.budget = budget
+        self._draw = draw
         self.price = Price()
         self._taken = self._events = 0
         self._guess_s = FIRST_WINDOW_S
@@ -63,13 +77,13 @@ class Plan:
         return min(LONGEST_S, max(SHORTEST_S, events / rate))
 
     def period_s(self) -> float:
-        """Long enough to pay for the window, and at random: a fixed period would beat with the step."""
+        """Long enough to pay for the window, however long that is."""
         if 0 < self._taken <= len(FIRST_PERIODS_S):
             return FIRST_PERIODS_S[self._taken - 1]
         # A window closes when its thread is back in Python: the last one tells how much more comes until then.
         events = max(self.price.events_per_s * self.window_s(), self._events)
         due = self.price.of(events) / max(self._spend(), 1e-6)
-        return min(LONGEST_PERIOD_S, max(PERIOD_S, due)) * random.uniform(0.7, 1.1)
+        return max(PERIOD_S, due) * self._draw(*SPREAD)
 
     def expected(self) -> float:
         """Share of the job's time that windows cost, as far as known beforehand."""

@@ -8,13 +8,14 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Any, Deque, Dict, List, Optional, Tuple
+from typing import Any, Deque, Dict, List, Optional
 
 from acceltop.profiler.agent.budget import AWAY_EVERY_S, AWAY_S, NS, Meter, Plan, cost_frame, median
 from acceltop.profiler.agent.steps import ForwardShare, Interval, Marks, Step, Tracker, overlap, steps_frame
-from acceltop.profiler.agent.torch_events import Places, Window, busy, kernel_rows, nap, op_rows, slices, walk
+from acceltop.profiler.agent.torch_events import Pace, Window
 from acceltop.profiler.agent.torch_hooks import Hooks
 from acceltop.profiler.agent.torch_quiet import bound_to_main, first_session_in_this_thread
+from acceltop.profiler.agent.torch_rows import Key, Look, OpRows, Places, busy, kernel_rows, slices, walk
 from acceltop.profiler.agent.torch_session import Session
 
 STEPS_EVERY_S = 0.5
@@ -56,11 +57,11 @@ class Probe:
             self._session.their_session_ends,
             self._session.step_end.visit,
         )
-        self._places = Places()
+        self._places, self._pace = Places(), Pace()
         self._recent: Deque[float] = deque(maxlen=100)  # step durations, s
         self._windows: Deque[Seen] = deque(maxlen=64)
         self._away: Deque[List[int]] = deque(maxlen=64)  # [begin, end] of pauses
-        self._looks: List[Tuple[int, int, str]] = []
+        self._looks: List[Look] = []
         self._first_step = 0
         self._stall_s = 0.0
         self._said: Optional[str] = None
@@ -173,42 +174,48 @@ class Probe:
         if native is not None and place:
             self._looks.append((time.time_ns(), native, place))
 
-    def _nap(self) -> None:
+    def _rest(self) -> None:
         """Between two pieces of the work on a window, which nobody needs any more when the process ends."""
         if self._agent.stopping:
             raise Leaving
-        nap()
+        self._pace()
 
     def _finish_window(self) -> None:
         session = self._session
-        window = Window(self._nap)
+        window = Window(self._rest)
         events = session.finish()
         begin = time.thread_time()  # the pauses in between are the job's
         window.read(events)
         del events  # torch keeps the records of a window as long as these live
-        walked = walk(window.ops, self._nap)
-        frame = self._window_frame(window, walked)
+        frame = self._window_frame(window)
         stall = session.start_s + session.stop_s + time.thread_time() - begin
         self._stall_s = max(session.start_s, session.stop_s, 0.9 * self._stall_s)
         self._plan.learn(window.events, (session.closed_ns - session.opened_ns) / NS, stall)
-        self._windows.append(Seen(session, busy(walked, self._native_thread())))
+        self._windows.append(Seen(session, busy(window.ops, self._native_thread())))
         self._next_window = time.monotonic() + self._plan.period_s()
         self._agent.emit(frame)
 
-    def _window_frame(self, window: Window, walked: List[Any]) -> Dict[str, Any]:
+    def _window_frame(self, window: Window) -> Dict[str, Any]:
         session = self._session
-        own = op_rows(walked, self._places, self._looks)
-        rows = kernel_rows(window, walked, self._device_id, self._places) if window.kernels else own
         profiled = session.closed_ns - session.opened_ns
         frame: Dict[str, Any] = {"kind": "KernelWindow", "t0_ns": session.opened_ns, "t1_ns": session.closed_ns}
-        frame.update(pid=self._agent.pid, source="torch", rows=rows, profiled_ns=profiled, events=window.events)
-        frame.update(invalid=window.invalid, dropped=self._agent.dropped)
+        frame.update(pid=self._agent.pid, source="torch", rows=self._rows(window), profiled_ns=profiled)
+        frame.update(events=window.events, invalid=window.invalid, dropped=self._agent.dropped)
         if self._recent:
             frame["steps"] = profiled / NS / median(self._recent)
         if time.monotonic() >= self._next_slices:
             self._next_slices = time.monotonic() + SLICES_EVERY_S
             frame["slices"] = slices(window, session.opened_ns, _thread_name)
         return frame
+
+    def _rows(self, window: Window) -> List[Dict[str, Any]]:
+        """Of kernels where there are any, otherwise of ops."""
+        launchers: Optional[Dict[int, Key]] = {} if window.kernels else None
+        ops = OpRows(self._places, self._looks, launchers)
+        for node in walk(window.ops, self._rest):
+            ops.add(node)
+        own = ops.frames()
+        return own if launchers is None else kernel_rows(window.kernels, launchers, self._device_id, self._places)
 
     def _native_thread(self) -> Optional[int]:
         thread = threading._active.get(self._tracker.thread)  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ import torch
 from tests.targets.own_clock import arguments
 from torch import nn
 
-from acceltop.profiler.agent.torch_events import Window, walk
+from acceltop.profiler.agent.torch_events import Pace, Window
 from acceltop.profiler.agent.torch_quiet import first_session_in_this_thread
 from acceltop.profiler.agent.torch_session import Session
 
@@ -33,9 +33,8 @@ def take_windows(trainer: int | None) -> None:
     while taken < wish.windows:
         if session.start(trainer):
             time.sleep(random.uniform(0.001, 0.012))
-            window = Window()
+            window = Window(Pace())
             window.read(session.finish())
-            walk(window.ops)
             events += window.events
             taken += 1
     session.leave()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from acceltop.profiler.agent.budget import LONGEST_S, Meter, Plan, cost_frame
+from acceltop.profiler.agent.budget import LONGEST_S, PERIOD_S, SPREAD, Meter, Plan, Price, cost_frame
 
 
-def settled(events_per_s: float, fixed_s: float, by_event_s: float, budget: float) -> tuple[float, float]:
+def settled(
+    events_per_s: float, fixed_s: float, by_event_s: float, budget: float, draw: float = SPREAD[0]
+) -> tuple[float, float]:
     """(share of time that windows cost, seconds of the windows) once the price of this job is learned."""
-    plan = Plan(budget)
+    plan = Plan(budget, lambda _low, _high: draw)
     cost = length = 0.0
     for _ in range(60):
         length = plan.window_s()
@@ -19,12 +21,31 @@ def settled(events_per_s: float, fixed_s: float, by_event_s: float, budget: floa
     return cost, length
 
 
+@pytest.mark.parametrize("draw", SPREAD, ids=["always the shortest pause", "always the longest"])
 @pytest.mark.parametrize("budget", [0.001, 0.01, 0.05])
 @pytest.mark.parametrize("density", [2e3, 25e3, 290e3, 690e3, 5e6])
-def test_the_price_stays_within_the_budget(density: float, budget: float) -> None:
-    cost, length = settled(density, 0.0015, 4e-6, budget)
+def test_the_price_stays_within_the_budget(density: float, budget: float, draw: float) -> None:
+    cost, length = settled(density, 0.0015, 4e-6, budget, draw)
     assert cost <= budget
     assert 0.001 <= length <= LONGEST_S
+
+
+def test_one_dear_window_among_cheap_ones_changes_nothing() -> None:
+    """Something else ran on the machine meanwhile."""
+    price = Price()
+    for stall_s in (0.01, 0.01, 0.01, 0.5, 0.01):
+        price.learn(1000, 0.01, stall_s)
+    assert price.of(1000) == pytest.approx(0.01)
+    for _ in range(5):
+        price.learn(1000, 0.01, 0.05)  # but what stays is learned
+    assert price.of(1000) == pytest.approx(0.05)
+
+
+def test_what_is_shown_is_at_most_two_seconds_old_where_the_budget_allows() -> None:
+    plan = Plan(0.01)
+    for _ in range(10):
+        plan.learn(250, 0.1, 0.003)
+    assert PERIOD_S * SPREAD[0] <= plan.period_s() + plan.window_s() <= 2.0
 
 
 def test_a_job_of_few_events_gets_long_windows() -> None:

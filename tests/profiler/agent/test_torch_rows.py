@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import gc
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acceltop.profiler.agent.torch_events import MOST_ROWS, Op, Places, busy, op_rows, walk
+from acceltop.profiler.agent.torch_events import Op, Window
+from acceltop.profiler.agent.torch_rows import MOST_ROWS, Key, Look, OpRows, Places, busy, kernel_rows, slices, walk
 
 
 def op(name: str, start: int, end: int, thread: int = 1, cut: bool = False) -> Op:
     annotation = name.startswith(("Optimizer.", "enumerate(DataLoader)"))
-    return Op(name, start, end, thread, cut, 0, annotation)
+    return thread, start, -end, name, cut, start, annotation
 
 
-def rows(ops: list[Op], looks: list[tuple[int, int, str]] | None = None) -> dict[str, dict[str, object]]:
-    return {str(row["name"]): row for row in op_rows(walk(ops), Places(), looks or [])}
+def no_rest() -> None:
+    """Nobody waits for us."""
+
+
+def op_rows(ops: list[Op], looks: list[Look] | None = None) -> list[dict[str, Any]]:
+    found = OpRows(Places(), looks or [])
+    for node in walk(sorted(ops), no_rest):
+        found.add(node)
+    return found.frames()
+
+
+def rows(ops: list[Op], looks: list[Look] | None = None) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in op_rows(ops, looks)}
 
 
 def test_self_time_and_the_framework_op() -> None:
@@ -55,14 +70,50 @@ def test_a_look_while_an_op_runs_gives_its_line() -> None:
 
 def test_what_does_not_fit_is_one_row() -> None:
     many = [op(f"aten::op{number}", number * 10, number * 10 + 1 + number % 7) for number in range(3 * MOST_ROWS)]
-    found = op_rows(walk(many), Places(), [])
+    found = op_rows(many)
     assert len(found) == MOST_ROWS + 1 and found[-1]["name"] == "(other)"
-    assert sum(row["total_ns"] for row in found) == sum(o.end - o.start for o in many)
+    assert sum(row["total_ns"] for row in found) == sum(-o[2] - o[1] for o in many)
 
 
 def test_busy_bridges_the_python_between_two_ops() -> None:
-    walked = walk([op("a", 0, 1_000_000), op("b", 1_200_000, 2_000_000), op("c", 9_000_000, 9_500_000)])
-    assert busy(walked, 1) == [(0, 2_000_000), (9_000_000, 9_500_000)]
+    ops = [op("a", 0, 1_000_000), op("inside", 10, 20), op("b", 1_200_000, 2_000_000), op("c", 9_000_000, 9_500_000)]
+    assert busy(sorted([*ops, op("d", 0, 9_000_000, thread=2)]), 1) == [(0, 2_000_000), (9_000_000, 9_500_000)]
+
+
+def test_kernels_are_told_with_the_op_that_launched_them() -> None:
+    launchers: dict[int, Key] = {5: ("aten::mm", "aten::linear", "backward")}
+    kernels = [(100, 30, "gemm", "kernel", 0, 7, 5, None), (140, 50, "gemm", "kernel", 0, 7, 5, None)]
+    copy = (200, 9, "Memcpy HtoD", "memcpy", 0, 8, 99, 4096)
+    gemm, memcpy = kernel_rows([*kernels, copy], launchers, "gpu:{}".format, Places())
+    assert gemm == {
+        **{"name": "gemm", "kind": "kernel", "device": "gpu:0", "stream": 7, "op": "aten::linear"},
+        **{"phase": "backward", "calls": 2, "total_ns": 80, "min_ns": 30, "max_ns": 50},
+    }
+    assert memcpy["bytes"] == 4096 and "op" not in memcpy
+
+
+def test_slices_are_the_longest_calls_in_the_order_of_their_start() -> None:
+    window = Window(no_rest)
+    window.ops = [op("b", 100, 130), op("a", 140, 150), op("b", 160, 161, thread=2)]
+    assert slices(window, 100, "thread {}".format) == {
+        **{"names": ["a", "b"], "name": [1, 0, 1], "lanes": ["thread 1", "thread 2"], "lane": [0, 0, 1]},
+        **{"start_ns": [0, 40, 60], "duration_ns": [30, 10, 1]},
+    }
+
+
+def test_a_window_leaves_the_garbage_collector_nothing_to_follow() -> None:
+    """What it follows by the thousand makes it look through the whole heap of the job, again and again."""
+    gc.collect()
+    ops = [op("aten::mm", at, at + 9) for at in range(0, 90_000, 10)]
+    gc.collect()
+    assert not any(map(gc.is_tracked, ops))
+    gc.disable()
+    try:
+        followed = len(gc.get_objects())
+        assert len(rows(ops)) == 1
+        assert len(gc.get_objects()) < followed + 100
+    finally:
+        gc.enable()
 
 
 @st.composite
@@ -72,7 +123,7 @@ def nested(draw: st.DrawFn, depth: int = 0, begin: int = 0) -> list[Op]:
     at = begin
     for _ in range(draw(st.integers(0, 3))):
         inside = draw(nested(depth + 1, at + 1)) if depth < 3 else []
-        end = max([at + 2, *(o.end + 1 for o in inside)])
+        end = max([at + 2, *(1 - o[2] for o in inside)])
         found += [op(f"aten::{draw(st.sampled_from('abc'))}", at, end), *inside]
         at = end + draw(st.integers(0, 2))
     return found
@@ -80,5 +131,5 @@ def nested(draw: st.DrawFn, depth: int = 0, begin: int = 0) -> list[Op]:
 
 @given(nested())
 def test_self_times_add_up_to_the_time_in_ops(ops: list[Op]) -> None:
-    covered = {moment for o in ops for moment in range(o.start, o.end)}
-    assert sum(row["total_ns"] for row in op_rows(walk(ops), Places(), [])) == len(covered)
+    covered = {moment for o in ops for moment in range(o[1], -o[2])}
+    assert sum(row["total_ns"] for row in op_rows(ops)) == len(covered)

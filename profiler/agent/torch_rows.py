@@ -1,0 +1,224 @@
+"""What the calls of one profiled window of torch add up to: rows of ops and kernels.
+
+On a CPU the time of an op is its self time. An op still running when the window closes is seen cut; one that was
+running when it opened is not seen at all. Both lose the same time on average, so the cut piece counts twice: shares
+are then right also for ops that are long against the window (an op is counted as a call where it began).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from heapq import nlargest
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+
+from acceltop.profiler.agent.steps import Interval
+from acceltop.profiler.agent.torch_events import CHUNK, Kernel, Op, Window
+
+MOST_ROWS = 200
+MOST_SLICES = 1000
+PHASE_OF = (("autograd::engine::", "backward"), ("Optimizer.", "optimizer"), ("enumerate(DataLoader)", "data"))
+COMMUNICATION = ("nccl", "gloo:", "c10d::", "mpi:", "ucc:")
+
+Look = Tuple[int, int, str]
+"""Time in ns, native thread, the Python line at which it stood."""
+Key = Tuple[str, str, Optional[str]]
+"""What calls of ops are added up by: name, framework op, phase."""
+
+
+class Node:
+    """An op on its thread's stack while the window is walked through. Points at nothing that points back: it is gone
+    as soon as it was looked at, and never work for the garbage collector."""
+
+    __slots__ = ("thread", "start", "end", "name", "cut", "number", "annotation", "parent", "inside", "root", "phase")
+
+    def __init__(self, op: Op, parent: Optional[Node]) -> None:
+        self.thread, self.start, negative_end, self.name, self.cut, self.number, self.annotation = op
+        self.end, self.parent, self.inside = -negative_end, parent, 0
+        self.phase = _phase(self.name)
+        # The framework op: the outermost one that is not merely an annotation or an autograd node.
+        self.root = self.name
+        if parent is not None:
+            parent.inside += min(self.end, parent.end) - self.start
+            self.phase = self.phase or parent.phase
+            if not (parent.annotation or parent.name.startswith("autograd::")):
+                self.root = parent.root
+
+    @property
+    def own_ns(self) -> int:
+        return max(0, self.end - self.start - self.inside)
+
+
+@lru_cache(maxsize=4096)
+def _phase(name: str) -> Optional[str]:
+    return next((phase for prefix, phase in PHASE_OF if name.startswith(prefix)), None)
+
+
+def walk(ops: Iterable[Op], rest: Callable[[], None]) -> Iterator[Node]:
+    """Each op once all inside of it is known; nesting is by time, thread by thread. `ops` in their sorted order."""
+    stack: List[Node] = []
+    for number, op in enumerate(ops):
+        if number % CHUNK == 0:
+            rest()
+        while stack and (stack[-1].end <= op[1] or stack[-1].thread != op[0]):
+            yield stack.pop()
+        stack.append(Node(op, stack[-1] if stack else None))
+    while stack:
+        yield stack.pop()
+
+
+class Row:
+    __slots__ = ("fields", "calls", "total", "low", "high", "size")
+
+    def __init__(self, fields: Dict[str, Any]) -> None:
+        self.fields = fields
+        self.calls = self.total = self.high = self.size = 0
+        self.low = -1
+
+    def add(self, ns: int, cut: bool, size: Optional[int] = None) -> None:
+        self.calls += 1
+        self.total += 2 * ns if cut else ns
+        self.size += size or 0
+        self.high = max(self.high, ns)
+        if not cut and (self.low < 0 or ns < self.low):
+            self.low = ns
+
+    def frame(self) -> Dict[str, Any]:
+        low = self.high if self.low < 0 else self.low
+        row = dict(self.fields, calls=self.calls, total_ns=self.total, min_ns=low, max_ns=self.high)
+        if self.size:
+            row["bytes"] = self.size
+        return row
+
+
+class Places:
+    """The user's line behind an op, from a few looks at the training thread within a window; kept for later windows."""
+
+    def __init__(self) -> None:
+        self._seen: Dict[Key, Dict[str, int]] = {}
+
+    def note(self, key: Key, place: str) -> None:
+        if len(self._seen) < 4000:
+            counts = self._seen.setdefault(key, {})
+            if len(counts) < 16 or place in counts:
+                counts[place] = counts.get(place, 0) + 1
+
+    def best(self, key: Key) -> Optional[str]:
+        counts = self._seen.get(key)
+        return max(counts, key=lambda place: counts[place]) if counts else None
+
+
+class OpRows:
+    """Rows of CPU ops. `launchers`, if asked for: the key of each op by its correlation id."""
+
+    def __init__(self, places: Places, looks: List[Look], launchers: Optional[Dict[int, Key]] = None) -> None:
+        self._places, self._looks, self._launchers = places, looks, launchers
+        self._rows: Dict[Key, Row] = {}
+
+    def add(self, node: Node) -> None:
+        key = (node.name, node.root, node.phase)
+        if self._launchers is not None:
+            self._launchers[node.number] = key
+        if node.annotation and not node.name.startswith(COMMUNICATION):
+            return
+        for at, thread, place in self._looks:
+            if node.start <= at < node.end and thread == node.thread:
+                self._places.note(key, place)
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = Row(_op_fields(key, node.parent))
+        row.add(node.own_ns, node.cut)
+
+    def frames(self) -> List[Dict[str, Any]]:
+        for key, row in self._rows.items():
+            found = self._places.best(key)
+            if found:
+                row.fields["location"] = found
+        return _most(self._rows)
+
+
+def _op_fields(key: Key, parent: Optional[Node]) -> Dict[str, Any]:
+    name, root, phase = key
+    fields: Dict[str, Any] = {"name": name, "kind": "op"}
+    if root != name:
+        fields["op"] = root
+    elif parent is not None and parent.name.startswith("autograd::"):
+        fields["op"] = parent.name.rsplit(": ", 1)[-1]
+    if phase:
+        fields["phase"] = phase
+    return fields
+
+
+def kernel_rows(
+    kernels: List[Kernel], launchers: Dict[int, Key], device_id: Callable[[int], str], places: Places
+) -> List[Dict[str, Any]]:
+    """Rows of kernels and copies by name, device, stream and the op that launched them."""
+    rows: Dict[Any, Row] = {}
+    for _, duration, name, kind, device, stream, launched_by, size in kernels:
+        by = launchers.get(launched_by)
+        key = (name, device, stream, by and by[1])
+        if key not in rows:
+            fields = {"name": name, "kind": kind, "device": device_id(device), "stream": stream}
+            rows[key] = Row(dict(fields, **_launch_fields(by, places)))
+        rows[key].add(duration, False, size)
+    return _most(rows)
+
+
+def _launch_fields(by: Optional[Key], places: Places) -> Dict[str, Any]:
+    if by is None:
+        return {}
+    _, root, phase = by
+    fields = {"op": root, "phase": phase, "location": places.best(by)}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _most(rows: Dict[Any, Row]) -> List[Dict[str, Any]]:
+    """The rows that take most time; the rest as one row, so that the sum stays true."""
+    ordered = sorted(rows.values(), key=lambda row: -row.total)
+    rest = ordered[MOST_ROWS:]
+    if rest:
+        other = Row({"name": "(other)", "kind": rest[0].fields["kind"]})
+        for row in rest:
+            other.calls, other.total = other.calls + row.calls, other.total + row.total
+            other.high = max(other.high, row.high)
+        ordered = ordered[:MOST_ROWS] + [other]
+    return [row.frame() for row in ordered if row.total or row.fields["kind"] != "op"]
+
+
+def busy(ops: Iterable[Op], thread: Optional[int], bridge_ns: int = 500_000) -> List[Interval]:
+    """When that thread was inside ops; gaps shorter than `bridge_ns` are Python between two ops, and count. `ops` in
+    their sorted order."""
+    joined: List[Interval] = []
+    for op in ops:
+        start, end = op[1], -op[2]
+        if op[0] != thread or (joined and end <= joined[-1][1]):
+            continue
+        if joined and start - joined[-1][1] <= bridge_ns:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def slices(window: Window, t0: int, thread_name: Callable[[int], str]) -> Optional[Dict[str, Any]]:
+    """The longest single calls as columns (see `model.Slices`), in the order of their start."""
+    if window.kernels:
+        calls = ((k[1], k[0], k[2], k[5]) for k in window.kernels)
+    else:
+        calls = ((-op[2] - op[1], op[1], op[3], op[0]) for op in window.ops)
+    longest = sorted(nlargest(MOST_SLICES, calls), key=lambda call: call[1])
+    if not longest:
+        return None
+    names = _numbered(call[2] for call in longest)
+    lanes = _numbered(call[3] for call in longest)
+    return {
+        "names": list(names),
+        "lanes": ["stream %d" % lane if window.kernels else thread_name(lane) for lane in lanes],
+        "name": [names[call[2]] for call in longest],
+        "lane": [lanes[call[3]] for call in longest],
+        "start_ns": [call[1] - t0 for call in longest],
+        "duration_ns": [call[0] for call in longest],
+    }
+
+
+def _numbered(values: Iterable[Any]) -> Dict[Any, int]:
+    return {value: number for number, value in enumerate(sorted(set(values)))}
