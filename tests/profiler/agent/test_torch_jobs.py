@@ -86,7 +86,7 @@ def test_ranks_wait_for_the_slow_one(tmp_path: Path) -> None:
     assert by_pid[pids[0]]["rank"] == 0 and by_pid[pids[3]]["rank"] == 3
     waiting, late = (phases(by_pid[pid]) for pid in (pids[0], pids[3]))
     assert max(waiting, key=lambda name: waiting[name]) == "communication" and waiting["communication"] > 0.5
-    assert late["communication"] < 0.4
+    assert late["communication"] < 0.8 * waiting["communication"]  # on a busy machine it waits, too
 
 
 def test_budget_nought_does_not_enter_the_process(tmp_path: Path) -> None:
