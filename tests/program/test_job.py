@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,14 @@ from acceltop.profiler.errors import TraceError
 from acceltop.profiler.trace.reader import TraceReader
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def training() -> Iterator[Job]:
+    """A real job that goes on for as long as these tests; needs PyTorch."""
+    pytest.importorskip("torch")
+    with job("transformer") as running:
+        yield running
 
 
 def recorded(file: Path) -> set[str]:

@@ -5,9 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.jobs import job, record
 from tests.program.screen import acceltop, clock, matches, quits, shows, shows_kernels
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few seconds of a job, through `acceltop record`."""
+    pytest.importorskip("torch")
+    path = tmp_path_factory.mktemp("trace") / "job.mcap"
+    with job("transformer") as training:
+        record(training.pid, 6, path)
+    return path
 
 
 def test_a_recording_has_the_screens_of_the_job(recorded: Path, tmp_path: Path) -> None:
