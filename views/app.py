@@ -31,6 +31,7 @@ from acceltop.views.screens.overview import OverviewPage
 from acceltop.views.screens.page import Page
 from acceltop.views.theme import PALETTES, Palette, default_glyphs, default_theme
 from acceltop.views.widgets.frame import KeyLine
+from acceltop.views.widgets.pen import Pen
 
 if TYPE_CHECKING:
     from acceltop.views.facts.kernels import KernelFact
@@ -81,6 +82,7 @@ class AcceltopApp(App[None]):
         self.scene = Scene(timeline, link, Playhead(timeline, link.recorded))
         self.scene.glyphs = GLYPHS[glyphs or default_glyphs()]
         self._feed = feed or Feed()
+        self.pen = Pen(self)
         self.scene.palette = PALETTES[theme or default_theme()]
         self._remapped = dict(keymap or {})
         self._first = first
@@ -254,6 +256,7 @@ class AcceltopApp(App[None]):
         self.push_screen(KernelPage((fact.kernel.kind, fact.name)))
 
     def open_device(self, device: str) -> None:
+        self.scene.device = device
         self.action_show("devices")
 
     def attach_to(self, pids: Sequence[int]) -> None:

@@ -26,6 +26,7 @@ class Scene:
     palette: Palette = PALETTES["dark"]
     glyphs: Glyphs = FULL
     pid: int | None = None  # the process whose steps, kernels and stacks are shown; None: the first one with any
+    device: str | None = None  # the one that was opened last
     filter: str = ""
     last_key_s: float = -1e9
     clock_s: Callable[[], float] = monotonic
@@ -107,6 +108,8 @@ def _device_order(state: DeviceState) -> tuple[bool, str, int, str]:
 def script_name(found: ProcessFound) -> str:
     """What people call a process: the script of a Python command, else its program."""
     words = found.command.split()
+    if words and words[0].startswith("["):  # of several hosts: `[node1] python train.py`
+        words = words[1:]
     for word in words[1:]:
         if word.endswith(".py"):
             return word.rsplit("/", 1)[-1]

@@ -82,9 +82,14 @@ def joint_pid(index: int, pid: int) -> int:
     return (index + 1) * PIDS_A_HOST + pid
 
 
+def own_pid(joint: int) -> int:
+    """As its own host numbers it; of this machine's processes the same."""
+    return joint % PIDS_A_HOST
+
+
 def pids_of(index: int, joint: Sequence[int]) -> tuple[int, ...]:
     """Those of one host, as that host numbers them."""
-    return tuple(pid % PIDS_A_HOST for pid in joint if pid // PIDS_A_HOST == index + 1)
+    return tuple(own_pid(pid) for pid in joint if pid // PIDS_A_HOST == index + 1)
 
 
 def _words(text: str) -> list[str]:

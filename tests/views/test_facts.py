@@ -315,6 +315,7 @@ def test_the_lowest_rank_is_shown_first() -> None:
         ("python /home/ann/train.py --lr 3", "train.py"),
         ("/usr/bin/python3 -m torch.distributed.run x", "torch.distributed.run"),
         ("/opt/bin/vllm serve", "vllm"),
+        ("[node1] /opt/bin/vllm serve", "vllm"),
         ("", "?"),
     ],
 )

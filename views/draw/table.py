@@ -62,14 +62,23 @@ def heading(placed: Sequence[Placed], sort: str = "") -> Line:
     return row.line()
 
 
-def table_row(placed: Sequence[Placed], item: T, selected: bool = False) -> Line:
-    """A selected row has a lighter ground and a bar in column 0."""
+def table_row(placed: Sequence[Placed], item: T, selected: bool = False, faded: bool = False) -> Line:
+    """A selected row has a lighter ground and a bar in column 0; in a faded one only what is wrong has its colour."""
     row = Row(back="selected" if selected else "")
     if selected:
         row.put("▌", "accent")
     for column, x, width in placed:
         row.to(x).within(column.draw(item, width), width)
-    return row.line()
+    return _faded(row.line()) if faded else row.line()
+
+
+def _faded(line: Line) -> Line:
+    return Line(tuple(Span(span.text, _faint(span.token)) for span in line.spans), line.back)
+
+
+def _faint(token: str) -> str:
+    name, at, back = token.partition("@")
+    return token if name in ("warn", "bad", "accent") else f"faint{at}{back}"
 
 
 def column_at(placed: Sequence[Placed], x: int) -> Column[Any] | None:

@@ -39,6 +39,11 @@ class DeviceFact:
         return self.found.device
 
     @property
+    def host(self) -> str:
+        """Which of several machines it is in; empty where there is only one."""
+        return self.found.attributes.get("host", "")
+
+    @property
     def label(self) -> str:
         """`0` for a GPU, a word for others."""
         if self.is_host:
@@ -51,7 +56,7 @@ class DeviceFact:
     def key(self, metric: str) -> Key:
         """The host's CPU has the host's own metrics."""
         if self.is_host:
-            return Key(_HOST.get(metric, metric))
+            return Key(_HOST.get(metric, metric), self.id if self.host else None)
         return Key(metric, self.id)
 
 
@@ -64,8 +69,7 @@ def _facts(scene: Scene) -> list[DeviceFact]:
 
 
 def _fact(scene: Scene, state: DeviceState) -> DeviceFact:
-    is_host = state.found.device == "cpu"
-    if is_host:
+    if state.found.device.rpartition("/")[2] == "cpu":  # of several machines: `node1/cpu`
         return DeviceFact(state, "system.cpu.utilization", True)
     latest = scene.timeline.latest
     activity = next((metric for metric in ACTIVITY if latest(metric, state.found.device)), None)
@@ -106,7 +110,7 @@ def stale_s(scene: Scene, fact: DeviceFact) -> float | None:
     """Seconds since the last reading, where that is too long ago; None: up to date, or it never had one."""
     last = fact.state.last_ns
     if fact.is_host:
-        reading = scene.timeline.latest("system.cpu.utilization")
+        reading = scene.timeline.latest(*fact.key("system.cpu.utilization"))
         last = reading.time_ns if reading else 0
     if not last:
         return None
@@ -152,7 +156,7 @@ def state_words(scene: Scene, fact: DeviceFact) -> tuple[str, str]:
     if age is not None:
         return f"since {clock(scene.now_ns - int(age * NS_PER_S))}", "warn"
     if fact.is_host:
-        pressure = scene.value("system.pressure.cpu")
+        pressure = scene.value(*fact.key("system.pressure.cpu"))
         return ("·", "dim") if pressure is None else (f"psi {pressure:.0%}", "dim")
     words = scene.timeline.states(fact.id)
     for name in ("throttle", "throttle_reasons"):

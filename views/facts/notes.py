@@ -7,6 +7,7 @@ from datetime import datetime
 
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.model import Note, ProcessGone
+from acceltop.profiler.remote.hosts import own_pid
 from acceltop.views.scene import Scene
 
 _RANK = {"error": 0, "warning": 1, "info": 2}
@@ -78,7 +79,7 @@ def _gone(scene: Scene, at: int) -> list[Finding]:
 
 def _ended(gone: ProcessGone) -> Finding:
     level = "info" if gone.exit_code in (0, None) else "error"
-    return Finding(level, gone.time_ns, f"process {gone.pid} {exit_words(gone)}", source="process")
+    return Finding(level, gone.time_ns, f"process {own_pid(gone.pid)} {exit_words(gone)}", source="process")
 
 
 def exit_words(gone: ProcessGone) -> str:

@@ -22,6 +22,9 @@ class DevicesPage(Page):
     def share_out(self, width: int, height: int) -> Mapping[str, int]:
         devices = self.query_one(DevicesPane)
         devices.number = "4"
-        rows = min(devices.wanted(width), max(height // 3, 4))
+        scene = self.host.scene
+        if scene.device is not None:
+            devices.selected, scene.device = scene.device, None
+        rows = devices.within(max(height // 3, 4))
         charts = min(max((height - rows) // 2, 0), 12) if height >= 28 else 0
         return {"devices": rows, "charts": charts, "metrics": height - rows - charts}

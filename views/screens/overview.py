@@ -30,7 +30,7 @@ class OverviewPage(Page):
         devices, findings = self.query_one(DevicesPane), self.query_one(FindingsPane)
         devices.headless = height < 28
         found = findings.wanted(width)
-        rows = min(devices.wanted(width), max(height * 2 // 5, 3))
+        rows = devices.within(max(height * 2 // 5, 3))
         charts = 0
         if width >= 110 and height >= 28:
             charts = min(height // 4, 10) if height >= 40 else 7

@@ -25,7 +25,7 @@ class ProcessesPage(Page):
 
     def share_out(self, width: int, height: int) -> Mapping[str, int]:
         devices = self.query_one(DevicesPane)
-        rows = min(devices.wanted(width), max(height // 2, 3))
+        rows = devices.within(max(height // 2, 3))
         return {"devices": rows, "processes": height - rows}
 
     def on_key(self, event: events.Key) -> None:

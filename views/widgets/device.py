@@ -25,7 +25,7 @@ _CHARTS = ("hw.gpu.dram.bandwidth", "hw.gpu.memory.usage", "hw.power", "hw.tempe
 
 def chosen_device(pane: Pane) -> DeviceFact | None:
     """The device that the table above is on."""
-    return pane.screen.query_one(DevicesPane).current
+    return pane.screen.query_one(DevicesPane).device
 
 
 class DeviceChartsPane(Pane):
@@ -86,7 +86,7 @@ class MetricsPane(TablePane[MetricFact]):
 
     def _keys(self, fact: DeviceFact) -> list[Key]:
         """In the order of the registry."""
-        wanted = Key("", None) if fact.is_host else Key("", fact.id)
+        wanted = fact.key("")
         series: Iterable[Key] = self.scene.timeline.keys()
         there = {key.metric: key for key in series if key[1:] == wanted[1:]}
         return [there[metric] for metric in METRICS if metric in there]

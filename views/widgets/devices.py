@@ -11,24 +11,41 @@ from acceltop.profiler.text import clean
 from acceltop.views.draw.glyphs import area, bar
 from acceltop.views.draw.line import Span, fit
 from acceltop.views.draw.table import Column, tail_cell, text_cell
-from acceltop.views.facts.devices import DeviceFact, device_facts, history, limit_of, ratio, state_words, value
+from acceltop.views.facts.devices import DeviceFact, device_facts
+from acceltop.views.facts.groups import (
+    DeviceGroup,
+    DeviceRow,
+    device_rows,
+    is_stale,
+    row_history,
+    row_limit,
+    row_lowest,
+    row_ratio,
+    row_state,
+    row_value,
+    several_hosts,
+)
 from acceltop.views.widgets.table_pane import TablePane
 
 HISTORY_S = 60
 LOOK_S = 3
 _LABELS = {"hw.gpu.sm.active": "SM active", "hw.gpu.utilization": "kernel resident", "hw.gpu.graphics.active": "engine"}
-Draw = Callable[[DeviceFact, int], tuple[Span, ...]]
+Draw = Callable[[DeviceRow, int], tuple[Span, ...]]
 
 
 def pct(share: float | None) -> str:
     return numbers.UNKNOWN if share is None else f"{share * 100:.0f}%"
 
 
-class DevicesPane(TablePane[DeviceFact]):
-    """One row a device, the columns that any of them fills."""
+class DevicesPane(TablePane[DeviceRow]):
+    """One row a device, or one a host where there are too many; the columns that any of them fills."""
 
     number, title = "1", "devices"
-    explains = "Every accelerator and the host's CPU. ▼ and a word at the right: what slows a device down, or is wrong."
+    explains = (
+        "Every accelerator and the host's CPU. ▼ and a word at the right: what slows a device down, or is wrong. Of "
+        "more devices than lines, or of several hosts, those of one host share a line: their mean (↓ the least busy), "
+        "of memory and temperature the highest, of clocks the lowest. Enter unfolds it; what is wrong always shows."
+    )
     metrics = ("hw.gpu.sm.active", "hw.gpu.utilization", "hw.gpu.tensor.active", "hw.gpu.dram.bandwidth",
                "hw.gpu.dram.busy_hint", "hw.gpu.memory.usage", "hw.power", "hw.temperature", "hw.gpu.clock.sm",
                "hw.gpu.nvlink.transmit", "hw.gpu.pcie.receive", "system.cpu.utilization",
@@ -49,29 +66,51 @@ class DevicesPane(TablePane[DeviceFact]):
             ]
         return [Span(f"{interval} · GPM counters" if gpm else interval, "dim")]
 
-    def items(self) -> Sequence[DeviceFact]:
-        return device_facts(self.scene)
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.grouped = False
+        self._opened: set[str] = set()
 
-    def identity(self, item: DeviceFact) -> Hashable:
+    def items(self) -> Sequence[DeviceRow]:
+        """Who sorts by a figure compares devices, not hosts."""
+        return device_rows(self.scene, self._opened, self.grouped and self.sort in ("", "device"))
+
+    def identity(self, item: DeviceRow) -> Hashable:
         return item.id
 
-    def name_of(self, item: DeviceFact) -> str:
-        return clean(item.found.name)
+    def name_of(self, item: DeviceRow) -> str:
+        return clean(item.label if isinstance(item, DeviceGroup) else item.found.name)
+
+    def faded(self, item: DeviceRow) -> bool:
+        return is_stale(self.scene, item)
+
+    @property
+    def device(self) -> DeviceFact | None:
+        """The device that the selected row stands for."""
+        row = self.current
+        return row.measured[0] if isinstance(row, DeviceGroup) else row
 
     def empty(self) -> str:
         return "waiting for the first device"
 
-    def opened(self, item: DeviceFact) -> None:
-        self.host.open_device(item.id)
+    def opened(self, item: DeviceRow) -> None:
+        if isinstance(item, DeviceGroup):
+            self._opened ^= {item.id}
+            self.host.redraw()
+        else:
+            self.host.open_device(item.id)
 
-    def wanted(self, width: int) -> int:
-        return max(len(self.items()), 1) + 1 + (not self.headless)
+    def within(self, most: int) -> int:
+        """The lines that it takes where it may have `most`: it is grouped where they are too few for all devices."""
+        over = 1 + (not self.headless)
+        self.grouped = several_hosts(self.scene) or len(device_facts(self.scene)) + over > most
+        return min(max(len(self.items()), 1) + over, most)
 
-    def columns(self, width: int) -> Sequence[Column[DeviceFact]]:
-        facts = self.items()
+    def columns(self, width: int) -> Sequence[Column[DeviceRow]]:
+        rows = self.items()
         roomy = width >= 110
-        label = min(max((len(fact.label) for fact in facts), default=3), 12 if roomy else 9)
-        place = {fact.id: index for index, fact in enumerate(facts)}
+        label = min(max([3, *(len(row.label) for row in rows)]), 12 if roomy else 9)
+        place = {row.id: index for index, row in enumerate(rows)}
         columns = [
             Column("device", "gpu" if label <= 3 else "device", label, self._label, lambda f: place[f.id], False),
             Column(
@@ -85,15 +124,15 @@ class DevicesPane(TablePane[DeviceFact]):
 
     def _state_width(self, width: int) -> int:
         """Room for a word; for since when, only while a device is silent or lost."""
-        longest = max((len(state_words(self.scene, fact)[0]) for fact in self.items()), default=0)
+        longest = max((len(row_state(self.scene, row)[0]) for row in self.items()), default=0)
         return 20 if width >= 180 else min(max(longest, 10), 16 if width >= 80 else 10)
 
-    def _known_columns(self, width: int, roomy: bool) -> list[Column[DeviceFact]]:
+    def _known_columns(self, width: int, roomy: bool) -> list[Column[DeviceRow]]:
         """Which metrics there are changes seldom: looked up every few seconds."""
         key = (width, len(self.items()), self.scene.head.at_ns // (LOOK_S * NS_PER_S), id(self.scene.timeline))
         return self.scene.memo(f"columns {id(self)}", key, lambda: self._metric_columns(width, roomy))
 
-    def _metric_columns(self, width: int, roomy: bool) -> list[Column[DeviceFact]]:
+    def _metric_columns(self, width: int, roomy: bool) -> list[Column[DeviceRow]]:
         """The columns that some device has a reading for."""
         power = self._of_limit("hw.power")
         found = [
@@ -109,7 +148,10 @@ class DevicesPane(TablePane[DeviceFact]):
                 "hw.gpu.memory.usage",
                 Column("memory", "memory", 21, self._memory, self._number("memory")),
             ),
-            ("hw.power", Column("power", "power W", 7, power, self._number("hw.power"), needs=110)),
+            (
+                "hw.power",
+                Column("power", "power W", self._power_width(), power, self._number("hw.power"), align=">", needs=110),
+            ),
             (
                 "hw.temperature",
                 Column("celsius", "°C", 3, self._celsius, self._number("hw.temperature"), align=">", needs=110),
@@ -121,104 +163,119 @@ class DevicesPane(TablePane[DeviceFact]):
             ("hw.gpu.nvlink.transmit", Column("nvlink", "NVLink", 9, self._link("nvlink"), None, align=">", needs=150)),
             ("hw.gpu.pcie.receive", Column("pcie", "PCIe", 9, self._link("pcie"), None, align=">", needs=151)),
         ]
-        return [
-            column
-            for metric, column in found
-            if any(value(self.scene, fact, metric) is not None for fact in self.items())
-        ]
+        return [column for metric, column in found if any(self._value(row, metric) is not None for row in self.items())]
+
+    def _power_width(self) -> int:
+        """Room for `653/700`; for `1000/1200` where there are such devices."""
+        limits = [self._limit(row, "hw.power") or 0.0 for row in self.items()]
+        return 9 if max(limits, default=0.0) >= 1000 else 7
 
     def _bandwidth(self) -> str:
-        known = any(value(self.scene, fact, "hw.gpu.dram.bandwidth") is not None for fact in self.items())
+        known = any(self._value(row, "hw.gpu.dram.bandwidth") is not None for row in self.items())
         return "hw.gpu.dram.bandwidth" if known else "hw.gpu.dram.busy_hint"
 
     def _activity_title(self) -> str:
-        first = next((fact.activity for fact in self.items() if fact.activity and not fact.is_host), None)
+        first = next((fact.activity for fact in device_facts(self.scene) if fact.activity and not fact.is_host), None)
         return _LABELS.get(first or "", "busy")
 
-    def _number(self, metric: str) -> Callable[[DeviceFact], float]:
-        def number(fact: DeviceFact) -> float:
-            name = {"activity": fact.activity, "memory": "hw.gpu.memory.usage"}.get(metric, metric)
-            known = value(self.scene, fact, name)
+    def _number(self, metric: str) -> Callable[[DeviceRow], float]:
+        def number(row: DeviceRow) -> float:
+            name = {"activity": row.activity, "memory": "hw.gpu.memory.usage"}.get(metric, metric)
+            known = self._value(row, name)
             return -1.0 if known is None else known
 
         return number
 
     # --- cells
 
-    def _label(self, fact: DeviceFact, width: int) -> tuple[Span, ...]:
-        return text_cell(clean(fact.label), width, "*text")
+    def _value(self, row: DeviceRow, metric: str | None) -> float | None:
+        return row_value(self.scene, row, metric)
 
-    def _activity(self, fact: DeviceFact, width: int) -> tuple[Span, ...]:
-        share = value(self.scene, fact, fact.activity)
-        drawn = bar(share, max(width - 6, 4), "sm")
-        return tail_cell(drawn, pct(share), width, "sm")
+    def _limit(self, row: DeviceRow, metric: str) -> float | None:
+        return row_limit(self.scene, row, metric)
 
-    def _history(self, fact: DeviceFact, width: int) -> tuple[Span, ...]:
-        if fact.activity is None:
+    def _label(self, row: DeviceRow, width: int) -> tuple[Span, ...]:
+        inside = " " if self.grouped and isinstance(row, DeviceFact) and row.host else ""
+        return text_cell(inside + clean(row.label), width, "*text")
+
+    def _activity(self, row: DeviceRow, width: int) -> tuple[Span, ...]:
+        share = self._value(row, row.activity)
+        lowest = row_lowest(self.scene, row, row.activity)
+        told = pct(share) if lowest is None else f"{pct(share)} ↓{pct(lowest)}"
+        return tail_cell(bar(share, max(width - max(len(told) + 1, 6), 4), "sm"), told, width, "sm")
+
+    def _history(self, row: DeviceRow, width: int) -> tuple[Span, ...]:
+        if row.activity is None:
             return ()
-        values = history(self.scene, fact.key(fact.activity), width * 2, HISTORY_S * NS_PER_S)
+        values = row_history(self.scene, row, width * 2, HISTORY_S * NS_PER_S)
         return (Span(area(values, 1, self.scene.glyphs)[0], "sm"),)
 
     def _bar(self, metric: str, cells: int) -> Draw:
         colour = METRICS[metric].colour
 
-        def draw(fact: DeviceFact, width: int) -> tuple[Span, ...]:
-            share = ratio(self.scene, fact, metric)
+        def draw(row: DeviceRow, width: int) -> tuple[Span, ...]:
+            share = row_ratio(self.scene, row, metric)
             return tail_cell(bar(share, cells, colour), pct(share), width, colour)
 
         return draw
 
-    def _dram(self, fact: DeviceFact, width: int) -> tuple[Span, ...]:
+    def _dram(self, row: DeviceRow, width: int) -> tuple[Span, ...]:
         metric = self._bandwidth()
-        share, rate = ratio(self.scene, fact, metric), value(self.scene, fact, metric)
+        share, rate = row_ratio(self.scene, row, metric), self._value(row, metric)
         drawn = bar(share, 11 if width > 20 else 8, "dram")
         if width <= 20:
             return tail_cell(drawn, pct(share), width, "dram")
         amount = numbers.metric(metric, rate) if metric == "hw.gpu.dram.bandwidth" else "busy, hint"
         return (*drawn, Span(fit(amount, 11, ">"), "dram"), Span(fit(pct(share), width - 22, ">"), "dim"))
 
-    def _memory(self, fact: DeviceFact, width: int) -> tuple[Span, ...]:
-        used, limit = value(self.scene, fact, "hw.gpu.memory.usage"), limit_of(self.scene, fact, "hw.gpu.memory.usage")
+    def _memory(self, row: DeviceRow, width: int) -> tuple[Span, ...]:
+        used, limit = (
+            self._value(row, "hw.gpu.memory.usage"),
+            self._limit(row, "hw.gpu.memory.usage"),
+        )
         share = used / limit if used is not None and limit else None
-        drawn = bar(share, 8, "memory")
-        text = "" if used is None else numbers.of(used, limit, "B")
-        return (*drawn, Span(fit(f" {text}", width - 8)))
+        text = "" if used is None else f" {numbers.of(used, limit, 'B')}"
+        cells = max(min(8, width - len(text)), 0)  # the bar gives way, never a number
+        return (*bar(share, cells, "memory"), Span(text.ljust(width - cells)))
 
     def _of_limit(self, metric: str) -> Draw:
-        def draw(fact: DeviceFact, width: int) -> tuple[Span, ...]:
-            number = value(self.scene, fact, metric)
-            limit = limit_of(self.scene, fact, metric)
+        def draw(row: DeviceRow, width: int) -> tuple[Span, ...]:
+            number = self._value(row, metric)
+            limit = self._limit(row, metric)
             if number is None:
-                return text_cell(numbers.UNKNOWN, width, "dim")
-            return text_cell(f"{number:.0f}/{limit:.0f}" if limit else f"{number:.0f}", width)
+                return text_cell(numbers.UNKNOWN, width, "dim", ">")
+            return text_cell(f"{number:.0f}/{limit:.0f}" if limit else f"{number:.0f}", width, "", ">")
 
         return draw
 
-    def _celsius(self, fact: DeviceFact, width: int) -> tuple[Span, ...]:
-        degrees, limit = value(self.scene, fact, "hw.temperature"), value(self.scene, fact, "hw.temperature.limit")
+    def _celsius(self, row: DeviceRow, width: int) -> tuple[Span, ...]:
+        degrees, limit = (
+            self._value(row, "hw.temperature"),
+            self._value(row, "hw.temperature.limit"),
+        )
         hot = degrees is not None and limit is not None and degrees >= limit - 1
         return text_cell(numbers.UNKNOWN if degrees is None else f"{degrees:.0f}", width, "bad" if hot else "", ">")
 
-    def _clock(self, fact: DeviceFact, width: int) -> tuple[Span, ...]:
-        hertz, limit = value(self.scene, fact, "hw.gpu.clock.sm"), value(self.scene, fact, "hw.gpu.clock.sm.limit")
+    def _clock(self, row: DeviceRow, width: int) -> tuple[Span, ...]:
+        hertz, limit = (
+            self._value(row, "hw.gpu.clock.sm"),
+            self._value(row, "hw.gpu.clock.sm.limit"),
+        )
         slow = (
-            hertz is not None
-            and limit is not None
-            and hertz < 0.75 * limit
-            and state_words(self.scene, fact)[1] == "warn"
+            hertz is not None and limit is not None and hertz < 0.75 * limit and row_state(self.scene, row)[1] == "warn"
         )
         return text_cell(numbers.UNKNOWN if hertz is None else f"{hertz / 1e6:.0f}", width, "warn" if slow else "", ">")
 
     def _link(self, name: str) -> Draw:
         """Both directions together."""
 
-        def draw(fact: DeviceFact, width: int) -> tuple[Span, ...]:
-            ways = [value(self.scene, fact, f"hw.gpu.{name}.{way}") for way in ("transmit", "receive")]
+        def draw(row: DeviceRow, width: int) -> tuple[Span, ...]:
+            ways = [self._value(row, f"hw.gpu.{name}.{way}") for way in ("transmit", "receive")]
             known = [way for way in ways if way is not None]
             return text_cell(numbers.si(sum(known), "B/s") if known else numbers.UNKNOWN, width, "", ">")
 
         return draw
 
-    def _state(self, fact: DeviceFact, width: int) -> tuple[Span, ...]:
-        word, token = state_words(self.scene, fact)
+    def _state(self, row: DeviceRow, width: int) -> tuple[Span, ...]:
+        word, token = row_state(self.scene, row)
         return text_cell(clean(word), width, token)

@@ -27,6 +27,7 @@ class FindingsPane(Pane):
         return keys(("w", "why"))
 
     def wanted(self, width: int) -> int:
+        """Lines that it would fill, heading included."""
         return 1 + max(min(len(findings(self.scene)), 3 if width >= 110 else 2), 1)
 
     def body(self, width: int, height: int) -> Sequence[Line]:

@@ -11,6 +11,7 @@ from textual import events
 from acceltop.profiler import numbers
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.model import LAYERS
+from acceltop.profiler.remote.hosts import own_pid
 from acceltop.profiler.text import clean
 from acceltop.views.draw.line import BLANK, Line, Row, Span, clipped, joined, spans_width
 from acceltop.views.draw.rule import keys
@@ -39,12 +40,11 @@ class TitleBar(Watcher):
 
 
 def _job(scene: Scene, wide: bool) -> list[Span]:
-    host = next(iter(scene.timeline.hosts), "")
-    spans = [Span(" "), Span("acceltop", "*accent"), Span(f"{'  ' if wide else ' '}{clean(host)}", "dim")]
+    spans = [Span(" "), Span("acceltop", "*accent"), Span(f"{'  ' if wide else ' '}{_hosts(scene)}", "dim")]
     process = scene.process
     if process is None:
         return spans
-    pid = process.found.pid
+    pid = own_pid(process.found.pid)
     spans += [Span(" ▸ ", "rule"), Span(clean(script_name(process.found), 40), "*text")]
     spans.append(Span(f" pid {pid}" if wide else f" {pid}", "dim"))
     ranks = len(scene.ranks())
@@ -54,6 +54,11 @@ def _job(scene: Scene, wide: bool) -> list[Span]:
     if steps is not None:
         spans += [Span("  step " if wide else " step ", "dim" if wide else ""), Span(numbers.count(steps.last_index))]
     return spans
+
+
+def _hosts(scene: Scene) -> str:
+    hosts = scene.timeline.hosts
+    return f"{len(hosts)} hosts" if len(hosts) > 1 else clean(next(iter(hosts), ""))
 
 
 def _state(scene: Scene, wide: bool) -> list[Span]:

@@ -72,9 +72,6 @@ class KernelsPane(TablePane[KernelFact]):
     def opened(self, item: KernelFact) -> None:
         self.host.open_kernel(item)
 
-    def wanted(self, width: int) -> int:
-        return 8
-
     def more(self, count: int, hidden: Sequence[KernelFact]) -> Line | None:
         share = sum(row.kernel.share for row in hidden)
         return Row().to(13).put(f"+ {count} more, {numbers.percent(share)}", "dim").line()

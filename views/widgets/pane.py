@@ -15,6 +15,7 @@ from acceltop.views.draw.rule import rule
 from acceltop.views.scene import Scene
 from acceltop.views.theme import Palette
 from acceltop.views.widgets.canvas import Canvas
+from acceltop.views.widgets.pen import Pen
 
 if TYPE_CHECKING:
     from acceltop.views.app import AcceltopApp
@@ -46,6 +47,9 @@ class Watcher(Canvas):
     def palette(self) -> Palette:
         return self.scene.palette
 
+    def pen(self) -> Pen:
+        return self.host.pen
+
     def glyphs(self) -> Glyphs:
         return self.scene.glyphs
 
@@ -68,10 +72,6 @@ class Pane(Watcher):
 
     def body(self, width: int, height: int) -> Sequence[Line]:
         raise NotImplementedError
-
-    def wanted(self, width: int) -> int:
-        """Lines that it would fill, heading included."""
-        return 4
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         heading = rule(width, self.title, self.number, self.hints(), self.can_focus and self.has_focus)

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 from acceltop.profiler import numbers
 from acceltop.profiler.history.subjects import ProcessState
+from acceltop.profiler.remote.hosts import own_pid
 from acceltop.profiler.text import clean
 from acceltop.views.draw.line import Line, Row, Span
 from acceltop.views.draw.rule import keys
@@ -30,10 +31,7 @@ class ProcessesPane(TablePane[ProcessState]):
 
     def items(self) -> Sequence[ProcessState]:
         wanted = self.scene.filter.lower()
-        states = self.scene.timeline.processes.values()
-        return [
-            state for state in states if wanted in f"{state.found.command} {state.found.pid} {state.found.user}".lower()
-        ]
+        return [state for state in self.scene.timeline.processes.values() if wanted in _searched(state)]
 
     def identity(self, item: ProcessState) -> Hashable:
         return item.found.pid
@@ -49,8 +47,8 @@ class ProcessesPane(TablePane[ProcessState]):
     def columns(self, width: int) -> Sequence[Column[ProcessState]]:
         return [
             Column("memory", "device mem", 10, self._memory, self._bytes, align=">"),
-            Column("pid", "pid", 8, lambda p, w: text_cell(str(p.found.pid), w, "", ">"), lambda p: p.found.pid, False,
-                   align=">"),
+            Column("pid", "pid", 8, lambda p, w: text_cell(str(own_pid(p.found.pid)), w, "", ">"),
+                   lambda p: p.found.pid, False, align=">"),
             Column("name", "name", 18, lambda p, w: text_cell(clean(script_name(p.found)), w, "*text"),
                    lambda p: script_name(p.found), False),
             Column("framework", "framework", 11, lambda p, w: text_cell(clean(p.found.framework or "–"), w),
@@ -90,7 +88,7 @@ class ProcessesPane(TablePane[ProcessState]):
 
 def _searched(state: ProcessState) -> str:
     found = state.found
-    return f"{found.command} {found.pid} {found.user} {found.framework}".lower()
+    return f"{found.command} {own_pid(found.pid)} {found.user} {found.framework}".lower()
 
 
 def _rank(state: ProcessState, width: int) -> tuple[Span, ...]:

@@ -65,6 +65,10 @@ class TablePane(Pane, Generic[T]):
     def opened(self, item: T) -> None:
         """Enter, or a second click."""
 
+    def faded(self, item: T) -> bool:
+        """Whether what the row says is not of now."""
+        return False
+
     def footer(self, width: int) -> Sequence[Line]:
         """Lines below the rows."""
         return ()
@@ -101,9 +105,12 @@ class TablePane(Pane, Generic[T]):
         self._rows = room - (more is not None)
         self._top = min(max(self._top, place - self._rows + 1), place, max(len(self._shown) - self._rows, 0))
         shown = self._shown[self._top : self._top + self._rows]
-        lines = [table_row(self._placed, item, self.identity(item) == self.selected) for item in shown]
+        lines = [self._row(item) for item in shown]
         lines += [Line(())] * (self._rows - len(lines))
         return lines if more is None else [*lines, more]
+
+    def _row(self, item: T) -> Line:
+        return table_row(self._placed, item, self.identity(item) == self.selected, self.faded(item))
 
     @property
     def place(self) -> int:

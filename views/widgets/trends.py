@@ -161,9 +161,6 @@ class StepsPane(Pane):
         chart = step_chart(self.scene, 60)
         return phase_legend(self.scene, chart.parts) if chart else ()
 
-    def wanted(self, width: int) -> int:
-        return 4
-
     def body(self, width: int, height: int) -> Sequence[Line]:
         facts, scene = step_facts(self.scene), self.scene
         if facts is None:

@@ -43,6 +43,13 @@ def test_a_selected_row_has_a_bar_and_another_ground() -> None:
     assert row.back == "selected"
 
 
+def test_a_faded_row_keeps_the_colour_of_what_is_wrong_alone() -> None:
+    state = Column[Item]("state", "state", 10, lambda item, width: text_cell("since 12:03:44", width, "warn"))
+    named = Column[Item]("name", "kernel", 0, lambda item, width: text_cell(item.name, width, "sm@trough"))
+    row = table_row(layout([named, state], 40), Item("addmm", 1), faded=True)
+    assert [span.token for span in row.spans if span.text.strip()] == ["faint@trough", "warn"]
+
+
 def test_clicks_find_their_column() -> None:
     placed = layout([NAME, CALLS], 30)
     assert column_at(placed, 25) is not None

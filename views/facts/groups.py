@@ -1,0 +1,148 @@
+"""More devices than rows: those of a host in one row, and below it those with which something is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from acceltop.profiler.clock import NS_PER_S
+from acceltop.views.facts.devices import DeviceFact, device_facts, history, limit_of, stale_s, state_words, value
+from acceltop.views.scene import Scene
+
+# Where the worst device says more than the mean of all.
+_WORST: dict[str, Callable[[Sequence[float]], float]] = {
+    "hw.gpu.memory.usage": max,
+    "hw.temperature": max,
+    "hw.gpu.clock.sm": min,
+}
+_SEVERITY = {"bad": 0, "warn": 1}
+
+
+@dataclass(frozen=True)
+class DeviceGroup:
+    """Devices of one host; `label` is what the row is called."""
+
+    label: str
+    members: tuple[DeviceFact, ...]
+    is_open: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"group {self.members[0].host} {self.members[0].id}"
+
+    @property
+    def measured(self) -> tuple[DeviceFact, ...]:
+        """Those that the group's figures are of: its accelerators, without any its CPU."""
+        return tuple(fact for fact in self.members if not fact.is_host) or self.members
+
+    @property
+    def activity(self) -> str | None:
+        return next((fact.activity for fact in self.measured if fact.activity), None)
+
+
+DeviceRow: TypeAlias = DeviceFact | DeviceGroup
+
+
+def several_hosts(scene: Scene) -> bool:
+    return len({fact.host for fact in device_facts(scene)}) > 1
+
+
+def device_rows(scene: Scene, opened: Collection[str], grouped: bool) -> Sequence[DeviceRow]:
+    """All devices; `grouped`: by host, and of the groups that are not in `opened` only what is wrong."""
+    if not grouped:
+        return device_facts(scene)
+    # Also without a reading a device can become wrong: it has been silent for too long.
+    key = (scene.seen("DeviceFound", "DeviceLost", "Sample"), scene.now_ns // NS_PER_S, tuple(opened))
+    return scene.memo("device rows", key, lambda: _rows(scene, opened))
+
+
+def _rows(scene: Scene, opened: Collection[str]) -> list[DeviceRow]:
+    rows: list[DeviceRow] = []
+    for group in _groups(scene):
+        if len(group.members) == 1 and not group.members[0].host:
+            rows.append(group.members[0])
+            continue
+        is_open = group.id in opened
+        rows.append(DeviceGroup(group.label, group.members, is_open))
+        rows += [fact for fact in group.members if is_open or _wrong(scene, fact)]
+    return rows
+
+
+def _groups(scene: Scene) -> list[DeviceGroup]:
+    """A row a host; on a single host its accelerators are one, and each other device stands for itself."""
+    facts = device_facts(scene)
+    if several_hosts(scene):
+        hosts = dict.fromkeys(fact.host for fact in facts)
+        return [DeviceGroup(host, tuple(fact for fact in facts if fact.host == host)) for host in hosts]
+    alike = tuple(fact for fact in facts if fact.found.kind == "gpu")
+    rest = [DeviceGroup(fact.label, (fact,)) for fact in facts if fact not in alike]
+    return [DeviceGroup(f"{len(alike)} GPUs", alike), *rest] if alike else rest
+
+
+def _wrong(scene: Scene, fact: DeviceFact) -> bool:
+    return state_words(scene, fact)[1] in _SEVERITY
+
+
+# --- the figures of a row
+
+
+def row_value(scene: Scene, row: DeviceRow, metric: str | None) -> float | None:
+    """Of a group the mean, or the worst where that says more."""
+    if isinstance(row, DeviceFact):
+        return value(scene, row, metric)
+    known = _known(scene, row, metric)
+    return _WORST.get(metric or "", _mean)(known) if known else None
+
+
+def row_lowest(scene: Scene, row: DeviceRow, metric: str | None) -> float | None:
+    """The lowest in a group; None for a device."""
+    known = _known(scene, row, metric) if isinstance(row, DeviceGroup) else []
+    return min(known, default=None)
+
+
+def _known(scene: Scene, group: DeviceGroup, metric: str | None) -> list[float]:
+    return [amount for fact in group.measured if (amount := value(scene, fact, metric)) is not None]
+
+
+def row_limit(scene: Scene, row: DeviceRow, metric: str) -> float | None:
+    return limit_of(scene, row if isinstance(row, DeviceFact) else row.measured[0], metric)
+
+
+def row_ratio(scene: Scene, row: DeviceRow, metric: str) -> float | None:
+    """As a share of the limit."""
+    amount, limit = row_value(scene, row, metric), row_limit(scene, row, metric)
+    return amount / limit if amount is not None and limit else None
+
+
+def row_history(scene: Scene, row: DeviceRow, points: int, span_ns: int) -> list[float]:
+    """How busy it was; of a group the mean."""
+    facts = (row,) if isinstance(row, DeviceFact) else row.measured
+    series = [history(scene, fact.key(fact.activity), points, span_ns) for fact in facts if fact.activity]
+    return [_mean([number for number in values if number == number]) for values in zip(*series, strict=True)]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else math.nan
+
+
+def row_state(scene: Scene, row: DeviceRow) -> tuple[str, str]:
+    """The word and its token; of a group those of its worst member, and how many more there are."""
+    if isinstance(row, DeviceFact):
+        return state_words(scene, row)
+    told = [(fact, *state_words(scene, fact)) for fact in row.members]
+    wrong = sorted((one for one in told if one[2] in _SEVERITY), key=lambda one: _SEVERITY[one[2]])
+    if not wrong:
+        return "·", "dim"
+    fact, word, token = wrong[0]
+    more = f" +{len(wrong) - 1}" if len(wrong) > 1 else ""
+    return f"{word}{more}" if more else f"{word} {fact.label}", token
+
+
+def is_stale(scene: Scene, row: DeviceRow) -> bool:
+    """Nothing has come from it for a while, or never will again."""
+    if isinstance(row, DeviceGroup):
+        return all(is_stale(scene, fact) for fact in row.members)
+    lost = row.state.lost
+    return (lost is not None and lost.time_ns <= scene.head.at_ns) or stale_s(scene, row) is not None
