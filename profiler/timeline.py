@@ -125,7 +125,8 @@ class Timeline(History):
     ) -> Reading | None:
         """The last reading, or the last one at or before `at_ns`."""
         key = Key(metric, self.subjects.canonical(device), pid)
-        series = next((history.values[key] for history in self._finest() if key in history.values), None)
+        series = self._detail.values.get(key) if self._detail is not None else None
+        series = series or self.values.get(key)
         if series is None:
             return None
         if at_ns is None or series.time_ns <= at_ns:

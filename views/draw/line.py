@@ -7,7 +7,7 @@ pane that draws the same thing twice costs nothing on the way to the terminal.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from acceltop.profiler import numbers
@@ -24,26 +24,40 @@ class Span(NamedTuple):
 
 
 class Line(NamedTuple):
-    """`back` is the background where a span has none of its own."""
+    """`back` is the background where a span has none of its own; `counted` are its cells, where its maker knew them."""
 
     spans: tuple[Span, ...]
     back: str = ""
+    counted: int | None = None
+
+    @property
+    def width(self) -> int:
+        """In cells."""
+        return spans_width(self.spans) if self.counted is None else self.counted
 
     @property
     def text(self) -> str:
         return "".join(span.text for span in self.spans)
 
 
-BLANK = Line(())
+BLANK = Line((), "", 0)
 
 
 def cells(text: str) -> int:
     """Cells on the screen; a wide character takes two."""
-    return len(text) if text.isascii() or _NARROW.fullmatch(text) else numbers.cells(text)
+    return len(text) if _narrow(text) else numbers.cells(text)
+
+
+def _narrow(text: str) -> bool:
+    """Each character takes one cell."""
+    return text.isascii() or _NARROW.fullmatch(text) is not None
 
 
 def spans_width(spans: Iterable[Span]) -> int:
-    return sum(cells(span.text) for span in spans)
+    width = 0
+    for text, _ in spans:  # asked for most of what is drawn: no call that isn't needed
+        width += len(text) if text.isascii() else cells(text)
+    return width
 
 
 def fit(text: str, width: int, align: str = "<") -> str:
@@ -73,7 +87,10 @@ class Row:
         """Appends `text`, fitted to `width` cells where given."""
         if width is not None:
             text = fit(text, width, align)
-        return self.add((Span(text, token),))
+        if text:
+            self._spans.append(Span(text, token))
+            self.width += len(text) if text.isascii() else cells(text)
+        return self
 
     def within(self, spans: tuple[Span, ...], width: int) -> Row:
         """Appends the spans as far as they fit into `width` cells."""
@@ -86,17 +103,18 @@ class Row:
 
     def add(self, spans: Iterable[Span]) -> Row:
         for span in spans:
-            if span.text:
-                self._spans.append(span)
-                self.width += cells(span.text)
+            self.put(*span)
         return self
 
     def to(self, column: int) -> Row:
         """Blank up to `column`; nothing if that is behind."""
-        return self.put(" " * (column - self.width)) if column > self.width else self
+        if column > self.width:
+            self._spans.append(Span(" " * (column - self.width)))
+            self.width = column
+        return self
 
     def line(self) -> Line:
-        return Line(tuple(self._spans), self.back)
+        return Line(tuple(self._spans), self.back, self.width)
 
 
 def joined(left: Iterable[Span], right: Iterable[Span], width: int, back: str = "") -> Line:
@@ -132,16 +150,46 @@ def changed(old: Line, new: Line) -> tuple[int, int]:
         return 0, 0
     if old.back != new.back:
         return 0, -1
-    start = 0
-    for before, after in zip(old.spans, new.spans, strict=False):
-        if before != after:
-            break
-        start += cells(before.text)
-    if spans_width(old.spans) != spans_width(new.spans):
+    same = _common(old.spans, new.spans)
+    start = spans_width(new.spans[:same])
+    if old.width != new.width:
         return start, -1
-    end = spans_width(new.spans)
-    for before, after in zip(reversed(old.spans), reversed(new.spans), strict=False):
-        if before != after:
+    same = _common(old.spans[::-1], new.spans[::-1])
+    return start, max(new.width - spans_width(new.spans[len(new.spans) - same :]), start + 1)
+
+
+def _common(before: Sequence[object], after: Sequence[object]) -> int:
+    """How many of them are the same, from the first on."""
+    count = 0
+    for one, other in zip(before, after, strict=False):
+        if one != other:
             break
-        end -= cells(before.text)
-    return start, max(end, start + 1)
+        count += 1
+    return count
+
+
+def changes(old: Line, new: Line, width: int) -> Iterator[tuple[int, Span, int]]:
+    """(column, what to write there, its cells) that turn `old` into `new`, where lines have `width` cells."""
+    known = dict(_placed(old, width)) if old.back == new.back else {}
+    for column, span in _placed(new, width):
+        before = known.get(column)
+        if before == span:
+            continue
+        text, token = span
+        if before is not None and before.token == token and _narrow(text) and _narrow(before.text):
+            first = _common(before.text, text)
+            last = _common(before.text[::-1], text[::-1]) if len(before.text) == len(text) else 0
+            text = text[first : max(len(text) - last, first)]
+            column += first
+        if text:
+            yield column, Span(text, token), cells(text)
+
+
+def _placed(line: Line, width: int) -> Iterator[tuple[int, Span]]:
+    """Spans by the column that they begin in, and blanks up to `width`."""
+    column = 0
+    for span in line.spans if line.width <= width else clipped(line.spans, width):
+        yield column, span
+        column += cells(span.text)
+    if column < width:
+        yield column, Span(" " * (width - column))

@@ -87,9 +87,10 @@ class Page(Screen[None]):
         if not self.is_mounted or not self.children:
             return
         self._settle()
-        for canvas in self.canvases:
-            if canvas.display and (canvas.moved() or not moved_only):
-                canvas.redraw()
+        with self.host.pen:
+            for canvas in self.canvases:
+                if canvas.display and (canvas.moved() or not moved_only):
+                    canvas.redraw()
 
     def on_resize(self) -> None:
         self.redraw()

@@ -12,8 +12,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from acceltop.views.draw.glyphs import FULL, Glyphs, to_ascii
-from acceltop.views.draw.line import BLANK, Line, changed, spans_width
+from acceltop.views.draw.line import BLANK, Line, changed
 from acceltop.views.theme import Palette
+from acceltop.views.widgets.pen import Pen
 
 
 class Canvas(Widget):
@@ -29,8 +30,9 @@ class Canvas(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._lines: list[Line] = []
-        self._strips: list[Strip] = []
+        self._strips: list[Strip | None] = []
         self._palette: Palette | None = None
+        self._width = 0
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         """The lines of this pane now; fewer than `height` leave the rest blank."""
@@ -44,6 +46,10 @@ class Canvas(Widget):
         """What the terminal can show."""
         return FULL
 
+    def pen(self) -> Pen | None:
+        """What writes changes past Textual; None: there is none, Textual paints."""
+        return None
+
     def redraw(self) -> None:
         """Draws; what is the same as before stays."""
         width, height = self.size
@@ -54,17 +60,18 @@ class Canvas(Widget):
             self._palette, self._lines = palette, []
         lines = list(self.draw(width, height))[:height]
         lines += [BLANK] * (height - len(lines))
-        if len(self._lines) != height:
+        if len(self._lines) != height or width != self._width:
+            self._width = width
             self._rebuild(lines)
             return
-        dirty = [self._replace(y, line) for y, line in enumerate(lines) if line != self._lines[y]]
+        dirty = [y for y, line in enumerate(lines) if line != self._lines[y]]
         if dirty:
-            self.refresh(*dirty)
+            self._replace(lines, dirty)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        if not self._strips:
+        if not self._lines:
             self.redraw()
-        strips = self._strips[crop.y : crop.bottom]
+        strips = [self._strip_of(y) for y in range(crop.y, min(crop.bottom, len(self._lines)))]
         strips += [Strip.blank(self.size.width, self.palette().style(""))] * (crop.height - len(strips))
         if crop.x or crop.width != self.size.width:
             strips = [strip.crop(crop.x, crop.right) for strip in strips]
@@ -85,22 +92,38 @@ class Canvas(Widget):
 
     def _rebuild(self, lines: list[Line]) -> None:
         self._lines = lines
-        self._strips = [self._strip(line) for line in lines]
+        self._strips = [None] * len(lines)
         self.refresh()
 
-    def _replace(self, y: int, line: Line) -> Region:
-        start, end = changed(self._lines[y], line)
-        self._lines[y] = line
-        self._strips[y] = self._strip(line)
-        width = self.size.width
-        end = width if end < 0 else min(end, width)
+    def _replace(self, lines: list[Line], dirty: Sequence[int]) -> None:
+        old, self._lines = self._lines, lines
+        for y in dirty:
+            self._strips[y] = None
+        pen = self.pen()
+        if pen is None or not pen.reaches(self):
+            self.refresh(*(self._region(y, *changed(old[y], lines[y])) for y in dirty))
+            return
+        x, top = self.region.offset
+        with pen:
+            for y in dirty:
+                pen.put(old[y], lines[y], x, top + y, self._width, self.palette())
+
+    def _region(self, y: int, start: int, end: int) -> Region:
+        end = self._width if end < 0 else min(end, self._width)
         start = min(start, end - 1)
         return Region(start, y, end - start, 1)
+
+    def _strip_of(self, y: int) -> Strip:
+        """Made when Textual asks for it: most lines change before it does."""
+        strip = self._strips[y]
+        if strip is None:
+            strip = self._strips[y] = self._strip(self._lines[y])
+        return strip
 
     def _strip(self, line: Line) -> Strip:
         style, drawn = self.palette().style, str if self.glyphs().blocks else to_ascii
         segments = [Segment(drawn(span.text), style(span.token, line.back)) for span in line.spans]
-        ground, width, length = style("", line.back), self.size.width, spans_width(line.spans)
+        ground, width, length = style("", line.back), self._width, line.width
         if length < width:
             segments.append(Segment(" " * (width - length), ground))
         # The length is given, since Textual would measure every segment again.

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acceltop.profiler.numbers import cells
-from acceltop.views.draw.line import Line, Row, Span, changed, clipped, fit, joined, spans_width
+from acceltop.views.draw.line import Line, Row, Span, changed, changes, clipped, fit, joined, spans_width
 
 TEXTS = st.text(st.characters(blacklist_categories=("Cs", "Cc")), max_size=30)
 SPANS = st.lists(st.builds(Span, TEXTS, st.sampled_from(["", "dim", "sm@trough"])), max_size=6)
@@ -43,6 +43,34 @@ def test_changed_covers_every_cell_that_differs(before: list[Span], after: list[
     now += [(" ", "")] * (width - len(now))
     touched = range(start, width if end < 0 else end)
     assert all(place in touched for place in range(width) if was[place] != now[place])
+
+
+@given(SPANS, SPANS, st.sampled_from(["", "bar"]), st.integers(1, 60))
+def test_changes_turn_one_line_into_the_other(before: list[Span], after: list[Span], back: str, width: int) -> None:
+    old, new = Row(*before).line(), Row(*after, back=back).line()
+    if max(old.width, new.width) > width or _combining(old.text + new.text):
+        return
+    screen = _on_ground(old, width)
+    for column, (text, token), count in changes(old, new, width):
+        screen[column : column + count] = _on_ground(Line((Span(text, token),), back), count)
+    assert screen == _on_ground(new, width)
+
+
+def test_of_a_number_or_a_bar_only_what_moved_is_written() -> None:
+    old = Row().put("power ", "dim").put("451 W", "power").put("███▌   ", "sm@trough").line()
+    new = Row().put("power ", "dim").put("452 W", "power").put("████   ", "sm@trough").line()
+    assert list(changes(old, new, 30)) == [(8, Span("2", "power"), 1), (14, Span("█", "sm@trough"), 1)]
+    assert list(changes(old, old, 30)) == []
+
+
+def _on_ground(line: Line, width: int) -> list[tuple[str, str, str]]:
+    """(character, token, ground) of each cell; of a wide character in both of its cells."""
+    found = [(char, token, line.back) for char, token in _cells(line)]
+    return found + [(" ", "", line.back)] * (width - len(found))
+
+
+def _combining(text: str) -> bool:
+    return any(not cells(char) for char in text)
 
 
 def _cells(line: Line) -> list[tuple[str, str]]:
