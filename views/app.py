@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from contextvars import copy_context
 from importlib import import_module
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +18,6 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
-from textual.timer import Timer
 
 from acceltop.profiler.clock import monotonic
 from acceltop.profiler.errors import AcceltopError
@@ -28,7 +30,7 @@ from acceltop.views.link import Link, Recorded
 from acceltop.views.moment import Playhead
 from acceltop.views.scene import Scene
 from acceltop.views.screens.overview import OverviewPage
-from acceltop.views.screens.page import Page
+from acceltop.views.screens.page import FilterInput, Page
 from acceltop.views.theme import PALETTES, Palette, default_glyphs, default_theme
 from acceltop.views.widgets.frame import KeyLine
 from acceltop.views.widgets.pen import Pen
@@ -37,17 +39,11 @@ if TYPE_CHECKING:
     from acceltop.views.facts.kernels import KernelFact
 
 HEARTBEAT_S = 1.0  # ages and clocks go on also when nothing comes
+LATE_S = 0.2  # what comes is waited for so long
 EARLY_S = 2.0  # so long after the start a reading is shown at once: the sources come one after the other
 EARLY_PACE_S = 0.1
 PLAY_S = 0.25  # how often a replay moves
 STRIP_CELLS = 100  # an arrow key moves by this part of the whole
-
-
-class Arrived(Message):
-    """Frames wait in the feed."""
-
-    def can_replace(self, message: Message) -> bool:
-        return isinstance(message, Arrived)
 
 
 class Delivered(Message):
@@ -92,7 +88,7 @@ class AcceltopApp(App[None]):
         """Why a recording could not be shown."""
         self._drawn_s = -1e9
         self._early_until_s = monotonic() + EARLY_S
-        self._due: Timer | None = None
+        self._due: asyncio.TimerHandle | None = None
 
     def get_default_screen(self) -> Screen[Any]:
         return OverviewPage()
@@ -107,9 +103,9 @@ class AcceltopApp(App[None]):
             self.set_keymap(self._remapped)
         for name, factory in _modes().items():
             self.add_mode(name, factory)
-        self._feed.listen(lambda: self.post_message(Arrived()))
+        self._loop, self._context = asyncio.get_running_loop(), copy_context()
+        self._feed.listen(self._wake)
         self.app_resume_signal.subscribe(self, lambda _: self.screen.refresh())  # the terminal has forgotten all
-        self.set_interval(HEARTBEAT_S, self._heartbeat)
         if self.scene.link.recorded:
             self.set_interval(PLAY_S, self._play)
         if self._first:
@@ -120,6 +116,8 @@ class AcceltopApp(App[None]):
 
     def on_unmount(self) -> None:
         self._feed.listen(None)
+        if self._due is not None:
+            self._due.cancel()
 
     def use_theme(self, name: str) -> None:
         self.scene.palette = PALETTES[name]
@@ -128,23 +126,33 @@ class AcceltopApp(App[None]):
 
     # --- data
 
-    def on_arrived(self) -> None:
+    def _wake(self) -> None:
+        """On the thread that delivers. Messages and timers of Textual's would take as long as drawing does."""
+        with suppress(RuntimeError):  # the screens have been closed meanwhile
+            self._loop.call_soon_threadsafe(self._arrived, context=self._context)
+
+    def _arrived(self) -> None:
         early = monotonic() < self._early_until_s
-        wait = self._drawn_s + (EARLY_PACE_S if early else self.scene.link.interval_s) - monotonic()
-        if wait <= 0:
-            self._take()
-        elif self._due is None:
-            self._due = self.set_timer(wait, self._take)
+        pace = EARLY_PACE_S if early else self.scene.link.interval_s
+        self._take_at(max(self._drawn_s + pace, monotonic()))
+
+    def _take_at(self, at_s: float) -> None:
+        """On the clock of `monotonic`, which is the loop's too; what was to be later is then done with it."""
+        if self._due is not None:
+            if self._due.when() <= at_s:
+                return
+            self._due.cancel()
+        self._due = self._loop.call_at(at_s, self._take, context=self._context)
 
     def _take(self) -> None:
         self._due = None
         self._drawn_s = monotonic()
-        self.scene.timeline.add_all(self._feed.take())
-        self.redraw(moved_only=True)
-
-    def _heartbeat(self) -> None:
-        if self._due is None and monotonic() - self._drawn_s >= HEARTBEAT_S * 0.9:
-            self._take()
+        try:
+            self.scene.timeline.add_all(self._feed.take())
+            self.redraw(moved_only=True)
+        except Exception as error:  # as Textual does it with those of its own callbacks
+            self._handle_exception(error)
+        self._take_at(self._drawn_s + max(self.scene.link.interval_s, HEARTBEAT_S) + LATE_S)
 
     def _play(self) -> None:
         if self.scene.head.advance(PLAY_S):
@@ -291,6 +299,13 @@ class AcceltopApp(App[None]):
             self.call_later(self.run_action, action, node)
 
         return run
+
+    def on_key(self, event: events.Key) -> None:
+        """What was typed right behind `/` is of the filter, also what came before its box had the focus."""
+        box = self.focused
+        if isinstance(box, FilterInput) and event.is_printable:
+            event.prevent_default()
+            box.insert_text_at_cursor(event.character or "")
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, (events.Key, events.MouseEvent)):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.views.screens import Hands, on_screen, press
+from tests.views.screens import Hands, on_screen, press, text_of
 from tests.views.session_frames import T0, cpu_session, gpu_session
+from textual import events
 from textual.binding import Binding
 
 from acceltop.profiler.clock import NS_PER_S
@@ -154,6 +155,18 @@ def test_filter_finds_and_escape_clears_it() -> None:
         assert "flash_bwd" in await press(app, pilot, "slash", "escape")
 
     on_screen(test, gpu_session(20))
+
+
+def test_what_is_typed_in_one_burst_goes_to_the_filter() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        for key, character in (("slash", "/"), *((letter, letter) for letter in "rq2 ")):  # each of them does something
+            app.post_message(events.Key("space" if key == " " else key, character))
+        await pilot.pause()
+        assert app.scene.filter == "rq2 "
+        assert "● live" in text_of(app)
+        assert app.current_mode == "overview"
+
+    on_screen(test, gpu_session(5))
 
 
 def test_rows_move_and_open_and_close() -> None:
