@@ -6,7 +6,6 @@ one behind. A slow sink costs Frames (the oldest, counted), never the job that i
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,8 +36,6 @@ MAX_REMEMBERED = 4096  # devices and ended processes kept apart
 
 Sink = Callable[[Frame], None]
 Loader = Callable[[], Source]
-_log = logging.getLogger("acceltop.session")
-logging.getLogger("acceltop").addHandler(logging.NullHandler())  # silent until -v or --log-file
 
 
 def installed(only: Sequence[str] = (), without: Sequence[str] = ()) -> dict[str, Loader]:
@@ -232,7 +229,7 @@ class _Runner:
                 self._say("error", "source.failed", error.cause, error.next_step)
                 return
             except Exception as error:  # a source's bug must not take the others with it
-                _log.warning("source %s", self.name, exc_info=True)
+                _log("source %s", self.name, exc_info=True)
                 last = attempt == RESTARTS
                 self._say("error", "source.error", f"{self.name}: {_in_words(error)}", _GIVEN_UP if last else "")
             # A source that fails at once must not spin: each start waits longer than the one before.
@@ -266,7 +263,7 @@ class _Runner:
 
     def _opened(self) -> None:
         if self._call is not None:
-            _log.info("source %s opened in %.0f ms", self.name, 1e3 * (monotonic() - self._call.began))
+            _log("source %s opened in %.0f ms", self.name, 1e3 * (monotonic() - self._call.began))
         self._begin(None)
 
     def _begin(self, deadline_s: float | None) -> None:
@@ -283,6 +280,13 @@ class _Runner:
 
     def _note(self, level: str, code: str, text: str, since_ns: int | None = None) -> Note:
         return Note(now_ns(), level, code, clean(text), source=self.name, since_ns=since_ns)
+
+
+def _log(text: str, *args: object, exc_info: bool = False) -> None:
+    """Silent until -v or --log-file."""
+    import logging  # a tenth of the whole import time
+
+    logging.getLogger("acceltop.session").info(text, *args, exc_info=exc_info)
 
 
 _GIVEN_UP = "it failed again and again and is left out; -v shows more, please report it"
