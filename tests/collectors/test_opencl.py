@@ -104,7 +104,7 @@ def test_a_driver_that_hangs_is_left_behind(fake_driver: pytest.MonkeyPatch) -> 
     began = monotonic()
     with pytest.raises(Unavailable, match="hangs"):
         opened(**{"opencl.time_limit_s": "1"})
-    assert monotonic() - began < 4
+    assert monotonic() - began < 9
     wait_for(lambda: not probes(), what="the hung process to be gone")
 
 

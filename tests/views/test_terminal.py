@@ -50,7 +50,7 @@ def test_live_counters_of_this_machine_and_a_quick_end(tmp_path: Path) -> None:
         screen.send("q")
         code, seconds = screen.ended()
     assert code == 0
-    assert seconds < 2.0  # on a machine that runs other tests; the promise is measured in the benchmarks
+    assert seconds < 4.0  # on a machine that runs other tests; the promise is measured in the benchmarks
     assert screen.written.rstrip().endswith(b"\x1b[?25h") or b"\x1b[?1049l" in screen.written
 
 
