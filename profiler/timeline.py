@@ -120,13 +120,29 @@ class Timeline(History):
         """All series that there are."""
         return dict.fromkeys(key for history in self._finest() for key in history.values)
 
+    @property
+    def series_count(self) -> int:
+        """Grows when something is told of for the first time."""
+        return len(self.values) + (len(self._detail.values) if self._detail else 0)
+
     def latest(
         self, metric: str, device: str | None = None, pid: int | None = None, at_ns: int | None = None
     ) -> Reading | None:
         """The last reading, or the last one at or before `at_ns`."""
-        key = Key(metric, self.subjects.canonical(device), pid)
-        series = self._detail.values.get(key) if self._detail is not None else None
-        series = series or self.values.get(key)
+        return self._reading(Key(metric, self.subjects.canonical(device), pid), at_ns)
+
+    def value(self, key: Key, at_ns: int | None = None) -> float | None:
+        """As `latest`, its number alone."""
+        if key.device in self.subjects.twins:
+            key = key._replace(device=self.subjects.canonical(key.device))
+        if at_ns is None and self._detail is None:  # a live screen asks for hundreds each second
+            series = self.values.get(key)
+            return None if series is None else series.value
+        reading = self._reading(key, at_ns)
+        return None if reading is None else reading.value
+
+    def _reading(self, key: Key, at_ns: int | None) -> Reading | None:
+        series = next((history.values[key] for history in self._finest() if key in history.values), None)
         if series is None:
             return None
         if at_ns is None or series.time_ns <= at_ns:

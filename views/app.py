@@ -103,7 +103,7 @@ class AcceltopApp(App[None]):
             self.set_keymap(self._remapped)
         for name, factory in _modes().items():
             self.add_mode(name, factory)
-        self._loop, self._context = asyncio.get_running_loop(), copy_context()
+        self._clock, self._mine = asyncio.get_running_loop(), copy_context()
         self._feed.listen(self._wake)
         self.app_resume_signal.subscribe(self, lambda _: self.screen.refresh())  # the terminal has forgotten all
         if self.scene.link.recorded:
@@ -129,7 +129,7 @@ class AcceltopApp(App[None]):
     def _wake(self) -> None:
         """On the thread that delivers. Messages and timers of Textual's would take as long as drawing does."""
         with suppress(RuntimeError):  # the screens have been closed meanwhile
-            self._loop.call_soon_threadsafe(self._arrived, context=self._context)
+            self._clock.call_soon_threadsafe(self._arrived, context=self._mine)
 
     def _arrived(self) -> None:
         early = monotonic() < self._early_until_s
@@ -142,7 +142,7 @@ class AcceltopApp(App[None]):
             if self._due.when() <= at_s:
                 return
             self._due.cancel()
-        self._due = self._loop.call_at(at_s, self._take, context=self._context)
+        self._due = self._clock.call_at(at_s, self._take, context=self._mine)
 
     def _take(self) -> None:
         self._due = None

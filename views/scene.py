@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.history.subjects import DeviceState, ProcessState
 from acceltop.profiler.model import ProcessFound
 from acceltop.profiler.timeline import Timeline
-from acceltop.views.draw.glyphs import FULL, Glyphs
+from acceltop.views.draw.glyphs import FULL, Glyphs, area_of, band_of, heights
 from acceltop.views.link import Link
 from acceltop.views.moment import Playhead
 from acceltop.views.theme import PALETTES, Palette
@@ -40,6 +40,22 @@ class Scene:
             known = self._memo[name] = (key, make())
         value: R = known[1]
         return value
+
+    def area(self, name: str, values: Sequence[float], rows: int) -> list[str]:
+        """As `glyphs.area`; of a chart that has grown only its last cell is drawn anew."""
+        steps, last = heights(values, rows, self.glyphs), 2 if self.glyphs.braille else 1
+        past = self.memo(name, (steps[:-last], rows), lambda: area_of(steps[:-last], rows, self.glyphs))
+        return [before + newest for before, newest in zip(past, area_of(steps[-last:], rows, self.glyphs), strict=True)]
+
+    def band(self, name: str, band: tuple[Sequence[float], ...], rows: int) -> list[str]:
+        """`area` of lowest, mean and highest, see `glyphs.band_of`; without braille of the mean alone."""
+        if not self.glyphs.braille:
+            return self.area(name, band[1], rows)
+        steps = [heights(values, rows) for values in band]
+        past = [column[:-2] for column in steps]
+        before = self.memo(name, (past, rows), lambda: band_of(past, rows))
+        newest = band_of([column[-2:] for column in steps], rows)
+        return [line + last for line, last in zip(before, newest, strict=True)]
 
     def seen(self, *kinds: str) -> Hashable:
         """Changes when frames of these kinds arrived, or another moment is shown."""

@@ -198,8 +198,7 @@ class _Total:
         self.max_ns = max(self.max_ns, other.max_ns)
 
     def kernel(self, group_ns: int, per_step: float | None) -> Kernel:
-        by = {name: self._by(at) for at, name in enumerate(_PLACES)}
-        told = {name: str(max(values, key=values.__getitem__)) for name, values in by.items() if values}
+        told, modules = self._told()
         return Kernel(
             name=self.name,
             kind=self.kind,
@@ -213,7 +212,7 @@ class _Total:
             stream=int(told["stream"]) if "stream" in told else None,
             op=told.get("op"),
             module=told.get("module"),
-            modules=len(by["module"]),
+            modules=modules,
             location=told.get("location"),
             origin=self._origin(told),
             phase=told.get("phase"),
@@ -222,6 +221,16 @@ class _Total:
             flop_per_s=_rate(self.flops, self.flops_ns),
             per_step_ns=None if per_step is None else self.total_ns * per_step,
         )
+
+    def _told(self) -> tuple[dict[str, str], int]:
+        """Of each place the value with most time, and how many modules there are."""
+        if len(self.places) == 1:  # as nearly always
+            (place,) = self.places
+            known = {name: str(value) for name, value in zip(_PLACES, place, strict=True) if value is not None}
+            return known, int("module" in known)
+        by = {name: self._by(at) for at, name in enumerate(_PLACES)}
+        told = {name: str(max(values, key=values.__getitem__)) for name, values in by.items() if values}
+        return told, len(by["module"])
 
     def _by(self, at: int) -> dict[str | int, int]:
         """Time by the values of one place, without those that are unknown."""

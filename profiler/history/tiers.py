@@ -89,4 +89,7 @@ class Tiered(Generic[W]):
 
     def between(self, t0_ns: int, t1_ns: int) -> list[W]:
         """Those that overlap the range, whole."""
-        return [window for window in self if window.t0_ns <= t1_ns and window.t1_ns >= t0_ns]
+        recent = self.recent
+        # Older windows are put together when they are looked at: not where the latest cover the range.
+        windows = recent if recent and recent[0].t0_ns <= t0_ns else self
+        return [window for window in windows if window.t0_ns <= t1_ns and window.t1_ns >= t0_ns]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from acceltop.profiler import numbers
 from acceltop.views.draw.line import Span
@@ -56,12 +57,46 @@ def area(values: Sequence[float], rows: int, glyphs: Glyphs = FULL) -> list[str]
 
     A known zero keeps a dot on the ground line, so that it differs from not known.
     """
+    return area_of(heights(values, rows, glyphs), rows, glyphs)
+
+
+def heights(values: Sequence[float], rows: int, glyphs: Glyphs = FULL) -> list[int]:
+    """What `area` shows of the values: each as steps from the ground, one or two a cell."""
     if len(values) % 2:
         values = [math.nan, *values]
     if glyphs.braille:
-        return _braille_area(_heights(values, rows * 4), rows)
+        return _heights(values, rows * 4)
     means = [_mean(a, b) for a, b in zip(values[::2], values[1::2], strict=True)]
-    return _level_area(_heights(means, rows * 8), rows)
+    return _heights(means, rows * 8)
+
+
+def area_of(steps: list[int], rows: int, glyphs: Glyphs = FULL) -> list[str]:
+    """The lines of `area`, from its `heights`."""
+    return _braille_area(steps, rows) if glyphs.braille else _level_area(steps, rows)
+
+
+def band_of(steps: Sequence[Sequence[int]], rows: int) -> list[str]:
+    """Braille, from the `heights` of lowest, mean and highest: filled up to the lowest; up to the highest every other
+    dot, with a line at the mean."""
+    texture = [int(pattern * rows * 2, 2) for pattern in ("01", "10")]
+    columns = enumerate(zip(*steps, strict=True))
+    dots = [_dots(low, mean, high, texture[at % 2]) for at, (low, mean, high) in columns]
+    pairs = list(zip(dots[::2], dots[1::2], strict=True))
+    floors = range((rows - 1) * 4, -1, -4)
+    return ["".join([_cell(left >> floor & 15, right >> floor & 15) for left, right in pairs]) for floor in floors]
+
+
+def _dots(low: int, mean: int, high: int, texture: int) -> int:
+    """The dots of one column as bits, from below."""
+    line = 1 << mean >> 1
+    return (1 << low) - 1 | texture & (1 << high) - 1 | line
+
+
+@cache
+def _cell(left: int, right: int) -> str:
+    """The braille cell with these dots, four bits a side from below."""
+    code = sum(_DOTS[3 - row][side] for side, bits in enumerate((left, right)) for row in range(4) if bits >> row & 1)
+    return chr(0x2800 + code) if code else " "
 
 
 def _heights(values: Sequence[float], steps: int) -> list[int]:

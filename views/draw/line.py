@@ -45,7 +45,7 @@ BLANK = Line((), "", 0)
 
 def cells(text: str) -> int:
     """Cells on the screen; a wide character takes two."""
-    return len(text) if _narrow(text) else numbers.cells(text)
+    return len(text) if text.isascii() or _NARROW.fullmatch(text) else numbers.cells(text)
 
 
 def _narrow(text: str) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from acceltop.profiler.clock import NS_PER_S
+from acceltop.profiler.history.bands import Band
 from acceltop.profiler.history.subjects import DeviceState
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.model import DeviceFound
@@ -29,6 +30,7 @@ class DeviceFact:
     state: DeviceState
     activity: str | None  # the metric that tells best how busy it is
     is_host: bool
+    _keys: dict[str, Key] = field(default_factory=dict, compare=False)
 
     @property
     def found(self) -> DeviceFound:
@@ -55,13 +57,20 @@ class DeviceFact:
 
     def key(self, metric: str) -> Key:
         """The host's CPU has the host's own metrics."""
+        key = self._keys.get(metric)
+        if key is None:
+            key = self._keys[metric] = self._key(metric)
+        return key
+
+    def _key(self, metric: str) -> Key:
         if self.is_host:
             return Key(_HOST.get(metric, metric), self.id if self.host else None)
         return Key(metric, self.id)
 
 
 def device_facts(scene: Scene) -> list[DeviceFact]:
-    return scene.memo("devices", scene.seen("DeviceFound", "DeviceLost", "Sample"), lambda: _facts(scene))
+    key = (scene.seen("DeviceFound", "DeviceLost"), scene.timeline.series_count)
+    return scene.memo("devices", key, lambda: _facts(scene))
 
 
 def _facts(scene: Scene) -> list[DeviceFact]:
@@ -77,10 +86,7 @@ def _fact(scene: Scene, state: DeviceState) -> DeviceFact:
 
 
 def value(scene: Scene, fact: DeviceFact, metric: str | None) -> float | None:
-    if metric is None:
-        return None
-    key = fact.key(metric)
-    return scene.value(key.metric, key.device, key.pid)
+    return None if metric is None else scene.timeline.value(fact.key(metric), scene.at())
 
 
 def ratio(scene: Scene, fact: DeviceFact, metric: str) -> float | None:
@@ -141,10 +147,15 @@ def grid(at_ns: int, points: int, span_ns: int) -> tuple[int, int]:
 
 
 def means(scene: Scene, key: Key, t0: int, t1: int, points: int) -> list[float]:
-    band = scene.timeline.series(key, t0, t1, points)
-    # Readings hold for a while, also past the moment that is shown: there nothing is known yet.
-    found: list[float] = np.where(band.times > scene.head.at_ns + (t1 - t0) // points, math.nan, band.mean).tolist()
+    found: list[float] = known_band(scene, key, t0, t1, points).mean.tolist()
     return found
+
+
+def known_band(scene: Scene, key: Key, t0: int, t1: int, points: int) -> Band:
+    """Without what is after the moment shown: readings hold for a while, but there nothing is known yet."""
+    band = scene.timeline.series(key, t0, t1, points)
+    later = band.times > scene.head.at_ns + (t1 - t0) // points
+    return Band(band.times, *(np.where(later, math.nan, column) for column in band[1:]))
 
 
 def state_words(scene: Scene, fact: DeviceFact) -> tuple[str, str]:

@@ -118,7 +118,9 @@ def row_ratio(scene: Scene, row: DeviceRow, metric: str) -> float | None:
 
 def row_history(scene: Scene, row: DeviceRow, points: int, span_ns: int) -> list[float]:
     """How busy it was; of a group the mean."""
-    facts = (row,) if isinstance(row, DeviceFact) else row.measured
+    if isinstance(row, DeviceFact):
+        return history(scene, row.key(row.activity), points, span_ns) if row.activity else []
+    facts = row.measured
     series = [history(scene, fact.key(fact.activity), points, span_ns) for fact in facts if fact.activity]
     return [_mean([number for number in values if number == number]) for values in zip(*series, strict=True)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import is_
 
 from acceltop.profiler.analysis.hotspots import MAX_ROWS, Coverage, Hotspots, Kernel
 from acceltop.profiler.analysis.roofline import Roofline, roofline
@@ -71,13 +72,28 @@ def _table(scene: Scene, pid: int) -> KernelTable | None:
     windows = scene.timeline.windows(pid, *scene.head.range_ns())
     if not windows:
         return None
-    spots = Hotspots().add_all(_in_blocks(scene, pid, windows))
+    spots = scene.memo("kernel sums", (pid, id(scene.timeline)), _Sums).over(scene, pid, windows)
     devices = {id: state.found for id, state in scene.timeline.devices.items()}
     rows = [KernelFact(kernel, roofline(kernel, devices.get(kernel.device or ""))) for kernel in spots.ranked()]
     last = windows[-1]
     return KernelTable(
         rows, spots.coverage(), spots.group, _makers(rows), last.profiled_ns // max(last.windows, 1), last.sampled
     )
+
+
+class _Sums:
+    """Kernels summed over a range: while only its end grows, what is in it already is not summed again."""
+
+    def __init__(self) -> None:
+        self._spots = Hotspots()
+        self._windows: list[KernelWindow] = []
+
+    def over(self, scene: Scene, pid: int, windows: list[KernelWindow]) -> Hotspots:
+        known, self._windows = self._windows, windows
+        if len(known) <= len(windows) and all(map(is_, known, windows)):
+            return self._spots.add_all(windows[len(known) :])
+        self._spots = Hotspots().add_all(_in_blocks(scene, pid, windows))
+        return self._spots
 
 
 def _in_blocks(scene: Scene, pid: int, windows: list[KernelWindow]) -> list[KernelWindow]:

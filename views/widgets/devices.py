@@ -8,7 +8,7 @@ from acceltop.profiler import numbers
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.text import clean
-from acceltop.views.draw.glyphs import area, bar
+from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Span, fit
 from acceltop.views.draw.table import Column, tail_cell, text_cell
 from acceltop.views.facts.devices import DeviceFact, device_facts
@@ -208,7 +208,7 @@ class DevicesPane(TablePane[DeviceRow]):
         if row.activity is None:
             return ()
         values = row_history(self.scene, row, width * 2, HISTORY_S * NS_PER_S)
-        return (Span(area(values, 1, self.scene.glyphs)[0], "sm"),)
+        return (Span(self.scene.area(f"history of {row.id}", values, 1)[0], "sm"),)
 
     def _bar(self, metric: str, cells: int) -> Draw:
         colour = METRICS[metric].colour
