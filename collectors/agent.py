@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from acceltop.profiler.attach import inject as injection
-from acceltop.profiler.attach import proc, target
+from acceltop.profiler.attach import leftovers, proc, target
+from acceltop.profiler.attach.delivery import BASES
 from acceltop.profiler.attach.payload import agent_source
 from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.codec import MAX_LINE, CodecError, decode
@@ -21,7 +22,6 @@ from acceltop.profiler.errors import AcceltopError, TargetError, Unavailable
 from acceltop.profiler.model import Cost, Frame, KernelWindow, MemoryStats, Note, Steps
 from acceltop.profiler.source import SourceContext
 
-BASES = ("/tmp", "/dev/shm", "/var/tmp")  # where the agent's socket can be, as the target sees it
 ANSWER_S = 8.0  # from the injection to the agent's first word: a main thread in a long C call lets it wait
 FRAMEWORK_S = 5.0  # then "no framework" is said
 LISTEN_S = 0.25
@@ -45,6 +45,7 @@ class Source:
             raise Unavailable("the process is not entered (--no-inject or --budget 0)", "counters and stacks only")
         self._context = context
         self.deadline_s = context.interval_s + 5.0
+        leftovers.sweep()
         return self._attach()
 
     def _attach(self) -> Iterator[Frame]:
@@ -110,7 +111,7 @@ class Door:
     def sweep(self) -> None:
         """What an agent that could not say goodbye has left: a socket in a directory of its own."""
         with suppress(OSError):
-            os.unlink(f"{self._name}/agent.sock", dir_fd=self._folder)
+            os.unlink(f"{self._name}/{leftovers.SOCKET}", dir_fd=self._folder)
         with suppress(OSError):
             os.rmdir(self._name, dir_fd=self._folder)
 
@@ -133,7 +134,8 @@ class Link:
     def to(cls, pid: int, context: SourceContext) -> Link:
         """Joins the agent that is there, or injects one. Raises TargetError."""
         process = target.inspect(pid)
-        places = [f"{base}/acceltop-{process.nspid}-{proc.stat(pid).start_ticks}" for base in BASES]
+        name = leftovers.folder(process.nspid, proc.stat(pid).start_ticks)
+        places = [f"{base}/{name}" for base in BASES]
         found, story = _connect(pid, places), "joined the agent that is already in the process"
         if found is None:
             found, story = _inject(pid, places, context)
@@ -222,7 +224,7 @@ def _connect(pid: int, places: list[str]) -> tuple[socket.socket, Door] | None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         sock.settimeout(2.0)
         try:
-            sock.connect(f"/proc/{pid}/root{place}/agent.sock")
+            sock.connect(f"/proc/{pid}/root{place}/{leftovers.SOCKET}")
         except OSError:
             sock.close()
             continue

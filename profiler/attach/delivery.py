@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from acceltop.profiler.errors import TargetError
 
-_BASES = ("/tmp", "/dev/shm", "/var/tmp")
+BASES = ("/tmp", "/dev/shm", "/var/tmp")
 _FILE, _START = "agent.py", "start.py"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -38,14 +38,14 @@ class Drop:
     @classmethod
     def choose(cls, pid: int) -> Drop:
         """In the first directory of the target that can be written. Raises TargetError."""
-        for base in _BASES:
+        for base in BASES:
             with suppress(OSError):
                 descriptor = os.open(f"/proc/{pid}/root{base}", _DIRECTORY)
                 if os.access(".", os.W_OK, dir_fd=descriptor):
                     return cls(base, f"acceltop-{os.urandom(6).hex()}", descriptor)
                 os.close(descriptor)
         raise TargetError(
-            f"process {pid} has no directory to leave a file in ({', '.join(_BASES)})", "make one of them writable"
+            f"process {pid} has no directory to leave a file in ({', '.join(BASES)})", "make one of them writable"
         )
 
     @property

@@ -1,0 +1,75 @@
+"""Folders of agents that were killed together with their process and with acceltop: nobody was left to remove them."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import stat
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from acceltop.profiler.attach import proc
+from acceltop.profiler.attach.delivery import BASES
+
+SOCKET = "agent.sock"
+MIN_AGE_S = 60.0  # an agent that is about to listen has a folder and no socket
+_NAME = re.compile(r"acceltop-([0-9]{1,10})-([0-9]{1,20})")
+
+
+def folder(pid: int, start_ticks: int) -> str:
+    """The name of an agent's folder; `pid` as the process itself sees it."""
+    return f"acceltop-{pid}-{start_ticks}"
+
+
+def sweep(bases: Iterable[str] = BASES) -> None:
+    """Removes those of this user whose process has gone and whose socket nobody answers."""
+    for base in bases:
+        with suppress(OSError):
+            for entry in list(Path(base).iterdir()):
+                if _is_stale(entry):
+                    _remove(entry)
+
+
+def _remove(entry: Path) -> None:
+    """What else may be in it stays, and it with that."""
+    with suppress(OSError):
+        (entry / SOCKET).unlink(missing_ok=True)
+        entry.rmdir()
+
+
+def _is_stale(entry: Path) -> bool:
+    match = _NAME.fullmatch(entry.name)
+    return match is not None and _is_ours(entry) and not _runs(int(match[1]), int(match[2])) and not _answers(entry)
+
+
+def _is_ours(entry: Path) -> bool:
+    """A folder that only this user can enter, and not a new one."""
+    try:
+        found = entry.lstat()
+    except OSError:
+        return False
+    private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == 0o700 and found.st_uid == os.geteuid()
+    return private and time.time() - found.st_mtime > MIN_AGE_S
+
+
+def _runs(pid: int, start_ticks: int) -> bool:
+    try:
+        return proc.stat(pid).start_ticks == start_ticks
+    except (OSError, IndexError):
+        return False
+
+
+def _answers(entry: Path) -> bool:
+    """Also of a process in a container that shares this folder, whose number says nothing here."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(entry / SOCKET))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            return True  # busy, or whatever: not for certain gone
+    return True

@@ -1,0 +1,91 @@
+"""What a killed agent left is swept at the next attach, and nothing else is."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from acceltop.collectors.agent import Source
+from acceltop.profiler.attach import leftovers, proc
+from acceltop.profiler.attach.delivery import BASES
+from acceltop.profiler.source import SourceContext
+
+
+def ended() -> int:
+    """The number of a process that has gone."""
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as process:
+        process.wait()
+    return process.pid
+
+
+def left(base: Path, pid: int, ticks: int = 1, age_s: float = 3600.0) -> tuple[Path, socket.socket]:
+    """An agent's folder, and the listening socket in it."""
+    place = base / leftovers.folder(pid, ticks)
+    place.mkdir(0o700)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(place / leftovers.SOCKET))
+    server.listen(1)
+    os.utime(place, (time.time() - age_s,) * 2)
+    return place, server
+
+
+def test_a_killed_agents_folder_is_removed(tmp_path: Path) -> None:
+    place, server = left(tmp_path, ended())
+    server.close()
+    leftovers.sweep([str(tmp_path), str(tmp_path / "no such folder")])
+    assert not place.exists()
+
+
+def test_one_that_somebody_answers_in_stays(tmp_path: Path) -> None:
+    """Such as a process of a container, whose number is no number here."""
+    place, server = left(tmp_path, ended())
+    with server:
+        leftovers.sweep([str(tmp_path)])
+        assert place.exists()
+
+
+def test_one_of_a_process_that_runs_stays(tmp_path: Path) -> None:
+    place, server = left(tmp_path, os.getpid(), proc.stat(os.getpid()).start_ticks)
+    server.close()
+    leftovers.sweep([str(tmp_path)])
+    assert place.exists()
+
+
+def test_a_number_that_was_given_again_is_another_process(tmp_path: Path) -> None:
+    place, server = left(tmp_path, os.getpid(), proc.stat(os.getpid()).start_ticks - 1)
+    server.close()
+    leftovers.sweep([str(tmp_path)])
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("change", ["new", "open to others", "with something in it", "a link", "another name"])
+def test_what_is_not_surely_ours_stays(change: str, tmp_path: Path) -> None:
+    place, server = left(tmp_path, ended(), age_s=0.0 if change == "new" else 3600.0)
+    server.close()
+    if change == "open to others":
+        place.chmod(0o755)
+    elif change == "with something in it":
+        (place / "precious").write_text("theirs")
+        os.utime(place, (0, 0))
+    elif change == "a link":
+        place = place.rename(tmp_path / "elsewhere")
+        (tmp_path / leftovers.folder(ended(), 1)).symlink_to(place)
+    elif change == "another name":
+        place = place.rename(tmp_path / "acceltop-stacks-1")
+    leftovers.sweep([str(tmp_path)])
+    assert place.exists()
+
+
+def test_the_next_attach_sweeps() -> None:
+    place, server = left(Path(BASES[0]), ended())
+    server.close()
+    source = Source()
+    list(source.open(SourceContext()))
+    source.close()
+    assert not place.exists()
