@@ -11,8 +11,9 @@ import psutil
 
 from acceltop.collectors.host_limits import cgroup_cores, cgroup_memory, usable_cores
 from acceltop.collectors.kernel_files import contents
+from acceltop.collectors.lookout import Lookout
 from acceltop.collectors.process_meter import ProcessMeter, Rate
-from acceltop.collectors.processes import Lookout, Roster
+from acceltop.collectors.processes import Roster
 from acceltop.profiler.clock import now_ns
 from acceltop.profiler.model import DeviceFound, Frame, Sample
 from acceltop.profiler.session import hello
@@ -49,7 +50,7 @@ class Source:
     def poll(self) -> Iterable[Frame]:
         """One reading."""
         ended = self._roster.ended()
-        met = self._meet(self._lookout.find()) if self._lookout else ()
+        met = self._meet(self._lookout.find() if self._lookout else ())
         values = self._host.values() | self._own_cost()
         return [Sample(now_ns(), NAME, values), *met, *self._processes(), *ended]
 
@@ -58,14 +59,19 @@ class Source:
 
     def _meet(self, pids: Iterable[int]) -> list[Frame]:
         met = self._roster.meet(pids)
-        known = self._meters
-        self._meters = {p.pid: known.get(p.pid) or ProcessMeter(p) for p in self._roster.present}
+        self._meters = {pid: meter for pid in self._roster.present if (meter := self._meter(pid))}
         return met
 
+    def _meter(self, pid: int) -> ProcessMeter | None:
+        try:
+            return self._meters.get(pid) or ProcessMeter(psutil.Process(pid))
+        except psutil.Error:  # it ended in between: the next reading says so
+            return None
+
     def _processes(self) -> Iterator[Frame]:
-        for process in self._roster.present:
+        for pid, meter in self._meters.items():
             try:
-                yield Sample(now_ns(), NAME, self._meters[process.pid].values(), pid=process.pid)
+                yield Sample(now_ns(), NAME, meter.values(), pid=pid)
             except psutil.Error:  # it ended in between: the next reading says so
                 continue
 

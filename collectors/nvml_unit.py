@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import psutil
-
 from acceltop.collectors import nvml_describe, nvml_fields
+from acceltop.collectors.meminfo import meminfo
 from acceltop.collectors.nvml_calls import Calls
 from acceltop.collectors.nvml_gpm import Gpm
 from acceltop.collectors.nvml_processes import Listing, PidMap, Processes
@@ -77,9 +76,9 @@ class Unit:
         # A GPU that lives on the host's memory (GB10) has none of its own to tell about.
         self._shared_memory = not values and self.calls.unsupported("nvmlDeviceGetMemoryInfo")
         if self._shared_memory:
-            host = psutil.virtual_memory()
-            values = {"hw.gpu.memory.usage": float(host.total - host.available)}
-            values["hw.gpu.memory.limit"] = float(host.total)
+            host = meminfo()
+            values = {"hw.gpu.memory.usage": float(host["MemTotal"] - host["MemAvailable"])}
+            values["hw.gpu.memory.limit"] = float(host["MemTotal"])
         return values
 
     def _process_frames(self, listing: Listing) -> list[Frame]:

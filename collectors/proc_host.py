@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from acceltop.profiler.analysis.layers import framework_of, layers_of
-from acceltop.profiler.attach import target as processes
+from acceltop.collectors.lookout import Lookout
+from acceltop.collectors.meminfo import meminfo
+from acceltop.collectors.processes import Roster
 from acceltop.profiler.clock import monotonic, now_ns
-from acceltop.profiler.errors import TargetError
-from acceltop.profiler.model import DeviceFound, Frame, Note, ProcessFound, ProcessGone, Sample
+from acceltop.profiler.model import DeviceFound, Frame, Note, Sample
 from acceltop.profiler.session import hello
 from acceltop.profiler.source import SourceContext
 
@@ -24,64 +24,43 @@ _GUEST = 8  # from here on its numbers are in others, too
 
 
 class Source:
-    """Fewer metrics than `host`, under the same names. Options: host.proc (a folder)."""
+    """Fewer metrics than `host`, under the same names. Options: host.proc (a folder), host.look as there."""
 
     name = NAME
     deadline_s = 2.0
 
     def __init__(self) -> None:
         self._proc = Path("/proc")
-        self._there: set[int] = set()
+        self._roster = Roster()
+        self._lookout: Lookout | None = None
         self._before: dict[str, tuple[float, float]] = {}
 
     def open(self, context: SourceContext) -> Iterator[Frame]:
         """The CPU, and who is there of the watched processes."""
         self._proc = Path(context.options.get("host.proc", "/proc"))
-        total = self._memory()["MemTotal"]
+        self._lookout = Lookout() if "host.look" in context.options else None
+        total = meminfo(self._proc)["MemTotal"]
         yield DeviceFound(now_ns(), CPU, hello().cpu, CPU, source=NAME, memory_bytes=total)
         text = "psutil is not there for this machine: fewer counters of the host and of processes"
         yield Note(now_ns(), "info", "host.no_psutil", text, source=NAME)
-        for pid in context.pids:
-            yield self._meet(pid)
+        yield from self._roster.meet(context.pids)
         yield from self.poll()
 
     def poll(self) -> Iterator[Frame]:
         """One reading."""
         yield Sample(now_ns(), NAME, self._host())
-        for pid in sorted(self._there):
+        yield from self._roster.ended()
+        yield from self._roster.meet(self._lookout.find() if self._lookout else ())
+        for pid in self._roster.present:
             values = self._process(pid)
-            if values is None:
-                self._there.discard(pid)
-                yield ProcessGone(now_ns(), pid, reason="it ended")
-            else:
+            if values is not None:
                 yield Sample(now_ns(), NAME, values, pid=pid)
 
     def close(self) -> None:
         """Nothing to give back."""
 
-    def _meet(self, pid: int) -> Frame:
-        try:
-            target = processes.inspect(pid)
-        except TargetError as error:
-            return ProcessGone(now_ns(), pid, reason=error.cause)
-        self._there.add(pid)
-        return ProcessFound(
-            now_ns(),
-            pid,
-            target.command,
-            user=target.user,
-            start_ns=target.start_ns,
-            parent=target.parent,
-            container=target.container,
-            rank=target.rank,
-            world_size=target.world_size,
-            framework=framework_of(target),
-            attachable=processes.attachable(target),
-            layers=layers_of(target),
-        )
-
     def _host(self) -> dict[str, float]:
-        memory = self._memory()
+        memory = meminfo(self._proc)
         values = {
             "system.cpu.count": float(len(os.sched_getaffinity(0))),
             "system.cpu.load_1m": os.getloadavg()[0],
@@ -120,8 +99,3 @@ class Source:
             return None
         self._before[key] = part, whole
         return max(0.0, (part - before[0]) / (whole - before[1]))
-
-    def _memory(self) -> dict[str, int]:
-        """Bytes, by the names of /proc/meminfo."""
-        lines: Iterable[str] = (self._proc / "meminfo").read_text().splitlines()
-        return {name: int(value.split()[0]) * 1024 for name, _, value in (line.partition(":") for line in lines)}

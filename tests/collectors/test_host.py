@@ -16,8 +16,8 @@ from tests.waiting import wait_for
 
 from acceltop.collectors.host import Source
 from acceltop.collectors.host_limits import cgroup_cores, cgroup_memory
+from acceltop.collectors.lookout import Lookout
 from acceltop.collectors.process_meter import descendants
-from acceltop.collectors.processes import Lookout
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.model import DeviceFound, Frame, ProcessFound, ProcessGone, Sample
 from acceltop.profiler.source import SourceContext

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.profiler.cli.program import python
@@ -41,3 +44,13 @@ def test_proc_alone_tells_of_host_and_processes(tmp_path: Path) -> None:
     assert any(0 < frame.values.get("system.cpu.utilization", 0.0) <= 1 for frame in samples)
     assert any(isinstance(frame, ProcessFound) and frame.pid == job.pid for frame in frames)
     assert any(isinstance(frame, Note) and frame.code == "host.no_psutil" for frame in frames)
+
+
+def test_no_other_source_needs_it(tmp_path: Path) -> None:
+    (tmp_path / "psutil.py").write_text("raise ImportError('not for this machine')\n")
+    names = ("agent", "any_host", "nvml", "opencl", "stacks")
+    code = "".join(f"from acceltop.collectors import {name}\n" for name in names)
+    result = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
