@@ -49,7 +49,8 @@ def run(machines: Machines, words: Sequence[str]) -> int:
         there = ", ".join(sorted({*_VERBS, *_RECORDINGS} - {"bare"}))
         raise UsageError(f"no verb {clean(verb, 60)!r} works on another machine", f"there are {there}")
     configure = recordings.CONFIGURE.get(verb) or verb_module(verb).configure
-    parser = options.Parser(f"acceltop ssh HOST {verb}", None)
+    bare = verb == "bare"  # which has a --help of its own
+    parser = options.Parser("acceltop ssh HOST" + ("" if bare else f" {verb}"), None, add_help=not bare)
     configure(parser)
     args = parser.parse_args(rest)
     options.set_up_logging(args)
@@ -80,7 +81,7 @@ def _screen(machines: Machines, args: argparse.Namespace) -> int:
     """The screens over that machine; other processes that are chosen there mean another connection."""
     request = ask(args) if getattr(args, "target", None) or getattr(args, "name", None) else _picking(args)
     ready = reach(machines, request)
-    pids = () if request["frameworks"] else _joint_pids(machines, ready)
+    pids = () if request["look"] else _joint_pids(machines, ready)
 
     def make(context: SourceContext, sinks: Sequence[Sink], ticks: Sequence[Callable[[], None]]) -> Session:
         sources = [ready.pop() for _ in range(len(ready))] or _chosen(machines, args, context.pids)
@@ -98,7 +99,7 @@ def _joint_pids(machines: Machines, sources: Sequence[RemoteSource]) -> tuple[in
 
 
 def _picking(args: argparse.Namespace) -> dict[str, Any]:
-    request = ask(args, frameworks=True, without=["stacks"])
+    request = ask(args, look=True, without=["stacks"])
     request["args"] |= {"no_inject": True}
     return request
 
@@ -194,8 +195,8 @@ def ask(args: argparse.Namespace, **more: Any) -> dict[str, Any]:
     """What is asked of the other side: data, never words of a shell."""
     wanted = {name: getattr(args, name, _NO_ARGS[name]) for name in _ARGS} | {"duration": None}
     stacks = wanted["target"] is not None or wanted["name"] is not None
-    request = {"do": "watch", "args": wanted, "frameworks": False, "without": [], "readings": None, "stacks": stacks}
-    return request | more
+    rest = {"frameworks": False, "look": False, "without": [], "readings": None, "stacks": stacks}
+    return {"do": "watch", "args": wanted, **rest, **more}
 
 
 def reach(machines: Machines, request: Mapping[str, Any]) -> list[RemoteSource]:

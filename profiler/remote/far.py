@@ -20,6 +20,7 @@ from acceltop.profiler.errors import AcceltopError, Exit
 from acceltop.profiler.model import Note
 from acceltop.profiler.remote import command, follow
 from acceltop.profiler.remote.shed import NAMES, ShedQueue
+from acceltop.profiler.remote.thrift import Thrift
 from acceltop.profiler.remote.wire import Packer, word
 from acceltop.profiler.text import clean
 
@@ -117,8 +118,10 @@ class Far:
 
     def arguments(self, request: Mapping[str, Any]) -> Namespace:
         """As the verbs take them."""
-        stacks = self.landed["places"].get("py-spy", "py-spy")
-        return Namespace(**request["args"], source_options={"stacks.program": stacks})
+        sources = {"stacks.program": self.landed["places"].get("py-spy", "py-spy")}
+        if request.get("look"):
+            sources["host.look"] = "yes"
+        return Namespace(**request["args"], source_options=sources)
 
 
 class Listener:
@@ -179,6 +182,7 @@ def _watch(request: Mapping[str, Any], far: Far) -> bytes:
     end = live.watch(
         options.context(args, pids),
         [far.queue.put],
+        [Thrift()],
         only=args.only,
         without=request["without"],
         duration_s=args.duration,

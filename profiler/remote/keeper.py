@@ -24,6 +24,7 @@ from acceltop.profiler.model import Frame
 from acceltop.profiler.remote import store
 from acceltop.profiler.remote.landing import use
 from acceltop.profiler.remote.spool import Spool
+from acceltop.profiler.remote.thrift import Thrift
 from acceltop.profiler.session import Sink
 from acceltop.profiler.text import clean
 
@@ -91,7 +92,7 @@ class Keeper:
         self._recording.write_about(self.status())
         context = options.context(args, tuple(self._request["pids"]))
         sinks: list[Sink] = [self._begin, self._spool.add]
-        end = live.watch(context, sinks, [self._tick], only=args.only, duration_s=args.duration)
+        end = live.watch(context, sinks, [self._tick, Thrift()], only=args.only, duration_s=args.duration)
         self._spool.close()
         self._reason = self._reason or self._spool.trouble or end.reason
         self._gone = [(process.pid, process.exit_code) for process in end.gone]
