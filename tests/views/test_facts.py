@@ -98,7 +98,15 @@ def test_the_trend_is_the_mean_of_all_gpus_without_the_cpu() -> None:
     shown = trend(scene, trend_metrics(scene)[0], 20)
     now = [scene.value("hw.gpu.sm.active", f"nvidia:GPU-{gpu}") or 0.0 for gpu in range(8)]
     assert shown.now == pytest.approx(sum(now) / 8)
+    assert (shown.low[-1], shown.mean[-1], shown.high[-1]) == pytest.approx((min(now), sum(now) / 8, max(now)))
     assert shown.devices == 8
+
+
+def test_the_band_of_a_trend_has_what_means_hide() -> None:
+    spiky = (Sample(T0 + s * NS_PER_S, "nvml", {"hw.gpu.utilization": float(s % 10 == 5)}, GPU) for s in range(240))
+    shown = trend(_gpu(*spiky), "hw.gpu.utilization", 20)
+    assert (shown.low[10], shown.high[10]) == (0.0, 1.0)
+    assert shown.mean[10] == pytest.approx(0.1, abs=0.05)
 
 
 # --- steps

@@ -88,7 +88,7 @@ def band_of(steps: Sequence[Sequence[int]], rows: int) -> list[str]:
 
 def _dots(low: int, mean: int, high: int, texture: int) -> int:
     """The dots of one column as bits, from below."""
-    line = 1 << mean >> 1
+    line = 3 << mean >> 2
     return (1 << low) - 1 | texture & (1 << high) - 1 | line
 
 

@@ -1,4 +1,4 @@
-"""The mean of all devices over time."""
+"""The mean of all devices over time, and the band between the lowest and the highest of them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acceltop.views.facts.devices import DeviceFact, device_facts, grid, limit_of, means, value, with_newest
+from acceltop.views.facts.devices import DeviceFact, device_facts, grid, known_band, limit_of, value, with_newest
 from acceltop.views.scene import Scene
 
 
 @dataclass(frozen=True)
 class Trend:
-    """`values` are shares of `limit`, or of the highest of them where there is no limit."""
+    """`low`, `mean` and `high` are shares of `limit`, or of the highest of them where there is no limit."""
 
     metric: str
-    values: Sequence[float]
+    low: Sequence[float]
+    mean: Sequence[float]
+    high: Sequence[float]
     now: float | None
     limit: float | None
     devices: int
@@ -45,17 +47,26 @@ def trend(scene: Scene, metric: str, points: int, fact: DeviceFact | None = None
     t0, t1 = grid(at, points, span)
     key = (id(scene.timeline), t0, t1, len(facts))
     name = f"trend {metric} {points} {fact.id if fact else ''}"
-    values = scene.memo(name, key, lambda: _values(scene, metric, points, facts, t0, t1))
+    band = scene.memo(name, key, lambda: _band(scene, metric, points, facts, t0, t1))
     known = [v for fact in facts if (v := value(scene, fact, metric)) is not None]
     now = sum(known) / len(known) if known else None
     limit = limit_of(scene, facts[0], metric) if facts else None
-    shares = with_newest(values, now, at, t0, t1)
-    high = limit or max((v for v in shares if v == v), default=0.0) or 1.0
-    return Trend(metric, [v / high for v in shares], now, limit, len(known))
+    newest = (min(known), now, max(known)) if known else (None, None, None)
+    series = [with_newest(values, last, at, t0, t1) for values, last in zip(band, newest, strict=True)]
+    top = limit or max((v for v in series[2] if v == v), default=0.0) or 1.0
+    low, mean, high = ([v / top for v in values] for values in series)
+    return Trend(metric, low, mean, high, now, limit, len(known))
 
 
-def _values(scene: Scene, metric: str, points: int, facts: Sequence[DeviceFact], t0: int, t1: int) -> list[float]:
-    known = np.array([means(scene, fact.key(metric), t0, t1, points) for fact in facts] or [[np.nan] * points])
-    counts = np.maximum((~np.isnan(known)).sum(axis=0), 1)
-    mean: list[float] = np.where(np.isnan(known).all(axis=0), np.nan, np.nansum(known, axis=0) / counts).tolist()
-    return mean
+def _band(
+    scene: Scene, metric: str, points: int, facts: Sequence[DeviceFact], t0: int, t1: int
+) -> tuple[list[float], list[float], list[float]]:
+    """Lowest, mean and highest of all devices in each bin; NaN where nothing is known of any."""
+    bands = [known_band(scene, fact.key(metric), t0, t1, points) for fact in facts]
+    if not bands:
+        return [np.nan] * points, [np.nan] * points, [np.nan] * points
+    means = np.array([band.mean for band in bands])
+    counts = np.maximum((~np.isnan(means)).sum(axis=0), 1)
+    mean = np.where(np.isnan(means).all(axis=0), np.nan, np.nansum(means, axis=0) / counts)
+    low, high = np.fmin.reduce([band.low for band in bands]), np.fmax.reduce([band.high for band in bands])
+    return low.tolist(), mean.tolist(), high.tolist()

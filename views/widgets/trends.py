@@ -8,7 +8,7 @@ from acceltop.profiler import numbers
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.metrics import METRICS, Metric
 from acceltop.views.draw.chart import SCALE, beside, ends, framed, short
-from acceltop.views.draw.glyphs import area, bar
+from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Line, Row, Span, clipped, spans_width
 from acceltop.views.draw.stacked import legend, stacked
 from acceltop.views.facts.devices import DeviceFact
@@ -24,13 +24,17 @@ class TrendsPane(Pane):
     """As many charts as the width has room for: steps always, then activity, memory, ranks."""
 
     number, title = "2", "trends"
-    explains = "The mean of all devices, and the steps of the job: each column the slowest of the steps it stands for."
+    explains = (
+        "All devices over time: filled up to the lowest, dotted up to the highest, a line at their mean. The steps of "
+        "the job: each column is the slowest of the steps it stands for."
+    )
     metrics = ("hw.gpu.sm.active", "hw.gpu.dram.bandwidth", "system.cpu.utilization")
 
     def hints(self) -> Iterable[Span]:
         metrics = trend_metrics(self.scene)
         span = span_words(self.scene.head.history_ns)
-        of = f"mean of {len(gpu_facts(self.scene))} · " if metrics else ""
+        devices = len(gpu_facts(self.scene)) if metrics else 0
+        of = f"mean of {devices}, dots from min to max · " if devices > 1 else ""
         return [Span(f"{of}{span} · ", "dim"), Span("+ -", "*accent"), Span(" zoom", "dim")]
 
     def body(self, width: int, height: int) -> Sequence[Line]:
@@ -41,7 +45,7 @@ class TrendsPane(Pane):
         if not parts:
             return self.waiting("waiting for the first reading")
         each = (width - 2 - GAP * (parts - 1)) // parts
-        extra = 7 if parts > 2 else 0  # steps have a legend, and give the ranks less
+        extra = 7 if ranks else 0  # steps have a legend, and give the ranks less
         blocks = [(trend_block(self.scene, metric, each, height), each) for metric in metrics]
         if steps:
             blocks.append((step_block(self.scene, each + extra, height), each + extra))
@@ -64,7 +68,7 @@ def trend_block(scene: Scene, metric: str, width: int, height: int, fact: Device
     cells, rows = max(width - SCALE, 4), max(height - 1, 1)
     shown = trend(scene, metric, cells * 2, fact)
     known = METRICS[metric]
-    drawn = scene.memo(f"area {metric} {fact}", (shown.values, rows), lambda: area(shown.values, rows, scene.glyphs))
+    drawn = scene.band(f"band {metric} {fact.id if fact else ''}", (shown.low, shown.mean, shown.high), rows)
     lines = [Line((Span(text, _colour(known)),)) for text in drawn]
     title = [Span(f"{known.label} ", "dim"), Span(_now(metric, shown), f"*{_colour(known)}"), _limit(shown)]
     return framed(title, lines, _labels(shown, metric), width)
@@ -135,7 +139,7 @@ def rank_block(scene: Scene, ranks: list[tuple[int, float]], width: int, height:
         Row()
         .put("ranks ", "dim")
         .put(f"slowest {slowest[0]}", "*warn")
-        .put(f"  +{numbers.duration(slowest[1] - middle)} a step", "dim")
+        .put(f"  +{numbers.duration(slowest[1] - middle)}/step", "dim")
         .line()
     ]
     cells = max(width - 13, 4)

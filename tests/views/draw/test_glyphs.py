@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acceltop.views.draw.glyphs import ASCII, FULL, PLAIN_BLOCKS, Dots, Glyphs, area, bar, to_ascii
+from acceltop.views.draw.glyphs import ASCII, FULL, PLAIN_BLOCKS, Dots, Glyphs, area, band_of, bar, to_ascii
 from acceltop.views.draw.line import Span, spans_width
 
 
@@ -30,6 +30,13 @@ def test_a_bar_in_eighths_on_its_trough() -> None:
 
 def test_zero_keeps_a_ground_line_and_unknown_is_blank() -> None:
     assert area([0.0, 0.0, math.nan, math.nan], 1) == ["⣀ "]
+
+
+def test_a_band_is_filled_up_to_the_lowest_and_dotted_up_to_the_highest() -> None:
+    assert band_of([[4, 4], [4, 4], [4, 4]], 1) == ["⣿"]
+    assert band_of([[2, 2], [2, 2], [4, 4]], 1) == ["⣮"]
+    assert band_of([[0, 0], [3, 3], [4, 4]], 1) == ["⡾"]
+    assert band_of([[0, 4], [0, 4], [0, 4]], 2) == [" ", "⢸"]
 
 
 def test_heights_fill_from_below() -> None:
