@@ -80,10 +80,6 @@ class Job:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    def cpu_ns(self) -> int:
-        """CPU time of the whole process so far."""
-        return time.clock_gettime_ns((~self.pid << 3) | 2)  # the kernel's name for another process's CPU clock
-
     def profile(self, on: bool) -> None:
         """Its own torch.profiler, from the next step on."""
         self._process.send_signal(signal.SIGUSR1 if on else signal.SIGUSR2)
@@ -117,7 +113,7 @@ class Steps:
         self.ends = ends
         self.durations = [(b - a) / 1e9 for a, b in zip(ends, ends[1:], strict=False)]  # s
         queued = [(b - a) / 1e9 for a, b in zip(waited, waited[1:], strict=False)]
-        self.on_processor = [whole - queue for whole, queue in zip(self.durations, queued, strict=True)]  # s
+        self.off_queue = [whole - queue for whole, queue in zip(self.durations, queued, strict=True)]  # s
         if len(self.durations) < 2:
             raise Failed("the job did fewer than two steps in the time that was to be measured")
 

@@ -1,10 +1,12 @@
 """How much slower is a job while something watches it? Segments with and without, in turns, within one run of the job.
 
-python -m benchmarks.step_cost [--rounds 4] [--segment 10] [--jobs cnn,transformer,data_bound] [--weights 600]
+python -m benchmarks.step_cost [--rounds 12] [--segment 5] [--jobs cnn,transformer,data_bound] [--weights 600]
+                               [--watchers nothing,acceltop]
 
-The job writes down when each of its steps ended. A watched segment is compared with the two unwatched ones around it.
-`nothing` watches nothing: what it shows is the noise of the machine. The CPU time of the whole process by step suffers
-less from what else runs there; it counts what the agent works, but not where a job only waits.
+The job writes down when each of its steps ended. A watched segment is compared with the two unwatched ones around it;
+many short segments in turns, since a machine changes its pace from one half minute to the next. `nothing` watches
+nothing: what it shows is the noise of the machine. "Off the queue" is a step without the time in which its thread stood
+in the queue for a processor: what else runs on the machine hardly shows there, while waiting for the agent does.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.job import JOBS, Failed, Job, Steps
-from benchmarks.table import markdown, spread
+from benchmarks.table import likely, markdown
 from benchmarks.watch import Watch
 
 from acceltop.profiler.numbers import duration
@@ -75,39 +77,36 @@ WATCHERS: dict[str, Callable[[Job], AbstractContextManager[None]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Segment:
-    """`cpu` is the CPU time of the process by wall time."""
-
-    steps: Steps
-    cpu: float
-
-    @property
-    def cpu_by_step(self) -> float:
-        return self.cpu * self.steps.mean
-
-
 @dataclass
 class Found:
-    """Of one watcher and job: a ratio for each pair, and the longest steps in s."""
+    """Of one watcher and job: a ratio for each pair, and the longest steps in s, as (whole, off the queue)."""
 
     mean: list[float] = field(default_factory=list)
     typical: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-    worst: float = 0.0
-    worst_alone: float = 0.0
+    off_queue: list[float] = field(default_factory=list)
+    worst: tuple[float, float] = (0.0, 0.0)
+    worst_alone: tuple[float, float] = (0.0, 0.0)
 
-    def add(self, before: Segment, watched: Segment, after: Segment, worst: float) -> None:
-        self.mean.append(watched.steps.mean / ((before.steps.mean + after.steps.mean) / 2))
-        alone = [*before.steps.durations, *after.steps.durations]
-        self.typical.append(median(watched.steps.durations) / median(alone))
-        self.cpu.append(watched.cpu_by_step / ((before.cpu_by_step + after.cpu_by_step) / 2))
-        self.worst = max(self.worst, worst)
-        self.worst_alone = max([self.worst_alone, *alone])
+    def add(self, before: Steps, watched: Steps, after: Steps, whole: Steps) -> None:
+        """`whole` is `watched` with the coming and going of the watcher."""
+        self.mean.append(watched.mean / ((before.mean + after.mean) / 2))
+        self.typical.append(median(watched.durations) / median([*before.durations, *after.durations]))
+        self.off_queue.append(median(watched.off_queue) / median([*before.off_queue, *after.off_queue]))
+        self.worst = _longest(self.worst, whole)
+        self.worst_alone = _longest(self.worst_alone, before, after)
 
     def row(self, job: str, watcher: str) -> list[str]:
-        longest = duration(self.worst_alone * 1e9), duration(self.worst * 1e9)
-        return [job, watcher, spread(self.mean), spread(self.typical), spread(self.cpu), *longest]
+        ratios = [likely(pairs) for pairs in (self.mean, self.typical, self.off_queue)]
+        return [job, watcher, *ratios, *(_both(worst) for worst in (self.worst_alone, self.worst))]
+
+
+def _longest(known: tuple[float, float], *segments: Steps) -> tuple[float, float]:
+    whole, off_queue = known
+    return max(whole, *(max(of.durations) for of in segments)), max(off_queue, *(max(of.off_queue) for of in segments))
+
+
+def _both(worst: tuple[float, float]) -> str:
+    return " / ".join(duration(seconds * 1e9) for seconds in worst)
 
 
 HEAD = (
@@ -115,9 +114,9 @@ HEAD = (
     "watched by",
     "step time ÷ without (mean of steps)",
     "(median of steps)",
-    "CPU time a step ÷ without",
-    "worst step without",
-    "worst with",
+    "(median, off the queue)",
+    "worst step without / off the queue",
+    "worst with / off the queue",
 )
 
 
@@ -128,9 +127,9 @@ def measure(name: str, watchers: Sequence[str], rounds: int, segment_s: float) -
         before = _alone(job, segment_s)
         for turn in range(rounds):
             for watcher in _rotated(watchers, turn):
-                watched, worst = _watched(job, watcher, segment_s)
+                watched, whole = _watched(job, watcher, segment_s)
                 after = _alone(job, segment_s)
-                found[watcher].add(before, watched, after, worst)
+                found[watcher].add(before, watched, after, whole)
                 before = after
         job.end()
     return found
@@ -142,28 +141,27 @@ def _rotated(watchers: Sequence[str], turn: int) -> Sequence[str]:
     return [*watchers[first:], *watchers[:first]]
 
 
-def _alone(job: Job, segment_s: float) -> Segment:
-    begin, end, cpu = _pass(job, segment_s)
+def _alone(job: Job, segment_s: float) -> Steps:
+    begin, end = _pass(segment_s)
     _let_it_write()
-    return Segment(job.steps(begin, end), cpu)
+    return job.steps(begin, end)
 
 
-def _watched(job: Job, watcher: str, segment_s: float) -> tuple[Segment, float]:
-    """The segment, and the longest step in it or in coming and going."""
+def _watched(job: Job, watcher: str, segment_s: float) -> tuple[Steps, Steps]:
+    """The segment, and the same with coming and going."""
     arrived = time.time_ns()
     with WATCHERS[watcher](job):
-        begin, end, cpu = _pass(job, segment_s)
+        begin, end = _pass(segment_s)
     left = time.time_ns()
     _let_it_write()
-    return Segment(job.steps(begin, end), cpu), max(job.steps(arrived, left).durations)
+    return job.steps(begin, end), job.steps(arrived, left)
 
 
-def _pass(job: Job, segment_s: float) -> tuple[int, int, float]:
-    """Waits; begin and end in ns, and the CPU time of the job in between by wall time."""
-    begin, cpu = time.time_ns(), job.cpu_ns()
+def _pass(segment_s: float) -> tuple[int, int]:
+    """Waits; begin and end in ns."""
+    begin = time.time_ns()
     time.sleep(segment_s)
-    cpu, end = job.cpu_ns() - cpu, time.time_ns()
-    return begin, end, cpu / (end - begin)
+    return begin, time.time_ns()
 
 
 def _let_it_write() -> None:
@@ -188,9 +186,9 @@ def _weights(name: str, steps: int, watched: bool) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", default=",".join(JOBS), help="%(default)s")
-    parser.add_argument("--watchers", default=",".join(WATCHERS), help="%(default)s")
-    parser.add_argument("--rounds", type=int, default=4, help="pairs of each watcher and job (%(default)s)")
-    parser.add_argument("--segment", type=float, default=10.0, help="seconds (%(default)s)")
+    parser.add_argument("--watchers", default="nothing,acceltop", help=f"of {', '.join(WATCHERS)} (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=12, help="pairs of each watcher and job (%(default)s)")
+    parser.add_argument("--segment", type=float, default=5.0, help="seconds (%(default)s)")
     parser.add_argument("--weights", type=int, default=600, help="steps until the weights are compared; 0: don't")
     args = parser.parse_args(argv)
     rows, weights = [], []
