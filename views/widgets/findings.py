@@ -48,6 +48,14 @@ def finding_line(finding: Finding, width: int) -> Line:
     return Line(clipped(row.line().spans, width))
 
 
+def finding_lines(finding: Finding, width: int) -> list[Line]:
+    """In full, in as many lines as it takes."""
+    mark, token = finding.mark
+    text = f"{finding.text}  → {finding.next_step}" if finding.next_step else finding.text
+    first, *more = wrapped(clean(text), width - 4)
+    return [Row().put(f" {mark} ", token).put(first).line(), *(Row().put(f"   {part}").line() for part in more)]
+
+
 class NotesPane(TablePane[Finding]):
     """All of them, with their time and source; the chosen one in full."""
 

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterable, Sequence
 
 from acceltop.profiler import numbers
 from acceltop.profiler.model import DeviceFound
 from acceltop.profiler.text import clean
-from acceltop.views.draw.chart import SCALE, framed, short
+from acceltop.views.draw.chart import SCALE, beside, framed, short
 from acceltop.views.draw.glyphs import Dots, bar
-from acceltop.views.draw.line import BLANK, Line, Row, Span, clipped
+from acceltop.views.draw.line import Line, Row, Span, clipped, joined
+from acceltop.views.draw.roofline import Mark, Plot, Roof
 from acceltop.views.draw.rule import rule
+from acceltop.views.facts.advice import advice
 from acceltop.views.facts.kernels import KernelFact, kernel_table, kernel_windows
+from acceltop.views.facts.source import Source, source
 from acceltop.views.facts.steps import nice_ceiling
 from acceltop.views.widgets.devices import pct
+from acceltop.views.widgets.findings import finding_lines
 from acceltop.views.widgets.kernels import BOUND_TOKENS, selected_kernel, short_name
 from acceltop.views.widgets.pane import Pane
 from acceltop.views.widgets.trends import span_words
 
 _LABEL = 10
+WIDE = 110
+LEAST_CHART = 7  # lines
+MOST_CHART = 20
+AROUND = 2  # lines of source before and behind the one that calls it
+OTHERS = 20  # of the other kernels on the roofline
 
 
 class KernelPane(Pane):
-    """Facts, roofline and history of the kernel of `identity` (kind, name)."""
+    """What the kernel of `identity` (kind, name) is, how near to its device's peaks, and what would make it faster."""
 
     title = "kernel"
     explains = (
         "One kernel. The roofline: left of the bend its device's memory bounds it, right of it its arithmetic; the "
-        "diamond is this kernel. Below: its mean time in each window."
+        "diamond is this kernel, dots are others. Beside it: its mean time in each window. Its source is read from "
+        "this machine, if it is the one that was measured and the file has not changed since the job began."
     )
     identity: Hashable = None
     can_focus = True
@@ -46,11 +55,12 @@ class KernelPane(Pane):
         heading = rule(width, short_name(fact.name) if fact else "kernel", hints=self.hints(), focused=self.has_focus)
         if fact is None:
             return [heading, *self.waiting("choose a kernel" if self.identity is None else "not seen in this range")]
-        facts = self._facts(fact, width)
-        lines = [heading, *facts, BLANK]
-        room = height - len(lines)
-        roof = self._roofline(fact, width, min(room // 2, 18)) if room >= 16 else []
-        return [*lines, *roof, *self._history(fact, width, height - len(lines) - len(roof))]
+        facts, told, code = self._facts(fact, width), self._advice(fact, width), self._source(fact, width)
+        room = height - 1 - len(facts) - len(told)
+        if room - len(code) < LEAST_CHART:  # what would make it faster says more than the line
+            code = []
+        charts = self._charts(fact, width, min(room - len(code), MOST_CHART if width >= WIDE else 2 * MOST_CHART))
+        return [heading, *facts, *charts, *code, *told]
 
     def hints(self) -> Iterable[Span]:
         table, fact = kernel_table(self.scene), self.fact()
@@ -58,68 +68,96 @@ class KernelPane(Pane):
             return ()
         return [Span(f"rank {table.rows.index(fact) + 1} of {len(table.rows)}", "dim")]
 
-    # --- facts
+    # --- what it is
 
     def _facts(self, fact: KernelFact, width: int) -> list[Line]:
+        wide = width >= WIDE
+        each = (width - 4) // 2 if wide else width
+        what, much = self._what(fact, each), self._how_much(fact, each)
+        if not wide:
+            return [*what, *much]
+        return beside([(what, each), (much, each)], max(len(what), len(much)), 2)
+
+    def _what(self, fact: KernelFact, width: int) -> list[Line]:
         kernel = fact.kernel
         pairs = [
-            ("name", clean(kernel.name)),
-            ("made by", clean(kernel.origin or numbers.UNKNOWN)),
-            ("op", clean(kernel.op or numbers.UNKNOWN)),
+            ("name", kernel.name),
+            ("made by", kernel.origin),
+            ("op", kernel.op),
             ("module", _module(fact)),
-            ("line", clean(kernel.location or numbers.UNKNOWN)),
-            ("share", f"{numbers.percent(kernel.share)} of {'device' if kernel.kind != 'op' else 'op'} time"),
-            ("calls", f"{numbers.count(kernel.calls)} in profiled windows"),
-            ("time", _times(fact)),
-            ("a step", numbers.duration(kernel.per_step_ns)),
+            ("line", kernel.location),
+            ("runs on", f"stream {kernel.stream}" if kernel.stream is not None else None),
         ]
-        lines = [_pair(label, text, width) for label, text in pairs if text != numbers.UNKNOWN]
-        for label, share, token, rate in self._peaks(fact):
+        return [_pair(label, clean(text), width) for label, text in pairs if text]
+
+    def _how_much(self, fact: KernelFact, width: int) -> list[Line]:
+        kernel = fact.kernel
+        calls, per_step = numbers.count(kernel.calls), self._calls_per_step(fact)
+        often = f"{numbers.three(per_step)} a step, {calls}" if per_step is not None else calls
+        took = "" if kernel.per_step_ns is None else f", {numbers.duration(kernel.per_step_ns)} a step"
+        of = "device" if kernel.kind != "op" else "op"
+        lines = [
+            _pair("share", f"{numbers.percent(kernel.share)} of {of} time{took}", width),
+            _pair("calls", f"{often} in profiled windows", width),
+            _pair("time", _times(fact), width),
+        ]
+        for label, share, token, rate in _peaks(fact):
             row = Row().put(f" {label}", "dim", _LABEL).add(bar(share, 16, token))
             lines.append(row.put(f" {pct(share)} ", token).put(rate, "dim").line())
         if fact.bound:
             lines.append(Row().put(" bound", "dim", _LABEL).put(fact.bound, BOUND_TOKENS[fact.bound]).line())
         return lines
 
-    def _peaks(self, fact: KernelFact) -> list[tuple[str, float, str, str]]:
-        kernel, peaks = fact.kernel, []
-        if fact.roof.of_memory is not None:
-            peaks.append(("memory", fact.roof.of_memory, "dram", numbers.si(kernel.bytes_per_s, "B/s")))
-        if fact.roof.of_compute is not None:
-            peaks.append(("compute", fact.roof.of_compute, "tensor", numbers.si(kernel.flop_per_s, "FLOP/s")))
-        return peaks
+    def _calls_per_step(self, fact: KernelFact) -> float | None:
+        table = kernel_table(self.scene)
+        steps = table.coverage.steps if table else None
+        return fact.kernel.calls / steps if steps else None
 
-    # --- roofline
+    # --- charts
+
+    def _charts(self, fact: KernelFact, width: int, height: int) -> list[Line]:
+        """Side by side, or where that is too narrow below each other; none in less than LEAST_CHART lines."""
+        if height < LEAST_CHART:
+            return []
+        if width >= WIDE:
+            each = (width - 4) // 2
+            blocks = [
+                block for block in (self._roofline(fact, each, height), self._history(fact, each, height)) if block
+            ]
+            return beside([(block, each) for block in blocks], height, 2) if blocks else []
+        roof = self._roofline(fact, width, height // 2) if height >= 2 * LEAST_CHART else []
+        return [*roof, *self._history(fact, width, height - len(roof))]
 
     def _roofline(self, fact: KernelFact, width: int, height: int) -> list[Line]:
-        device = self._device(fact)
-        own = _intensity(fact)
-        if device is None or own is None or height < 6:
+        own, roof = _mark(fact, "this one"), _roof(fact)
+        if own is None or roof is None:
             return []
-        peak = max(device.peak_flop_per_s.values())
-        cells, rows = width - SCALE, height - 2
-        plot = _Log(cells * 2, rows * 4, peak, device.peak_bytes_per_s or 1.0, own[0])
-        dots = Dots(cells, rows, self.scene.glyphs)
-        for x in range(dots.width):
-            dots.set(x, plot.y(plot.roof(plot.intensity(x))))
-        lines = [Line((Span(text, "dram"),)) for text in dots.rows()]
-        at = (plot.x(own[0]) // 2, plot.y(own[1]) // 4)
-        marked = [_mark(line, at[0]) if row == at[1] else line for row, line in enumerate(lines)]
-        top, middle, bottom = (short(numbers.si(plot.top / part, "")) for part in (1, 100, 1e4))
-        labels = top, middle, bottom
-        title = [Span("roofline  ", "*text"), Span(f"{numbers.three(own[0])} FLOP/byte · {clean(device.name)}", "dim")]
-        return [*framed([Span(" "), *title], marked, labels, width), plot.axis()]
+        plot = Plot(roof, own, self._others(fact), width - SCALE, height - 3, self.scene.glyphs)
+        told = f"{numbers.three(own.intensity)} FLOP/byte · {self._peak_words(fact, roof)}"
+        title = rule(width, "roofline", hints=[Span(told, "dim")])
+        return [title, *framed([], plot.lines(), roof.labels(), width)[1:], plot.axis()]
+
+    def _others(self, fact: KernelFact) -> list[Mark]:
+        """The next kernels by time on the same device; without their names, which would cover each other."""
+        table = kernel_table(self.scene)
+        rows = table.rows if table else []
+        alike = [row for row in rows if row.kernel.device == fact.kernel.device and row.name != fact.name]
+        marks = [mark for row in alike[: 2 * OTHERS] if (mark := _mark(row)) is not None]
+        return marks[:OTHERS]
+
+    def _peak_words(self, fact: KernelFact, roof: Roof) -> str:
+        device = self._device(fact)
+        kinds = device.peak_flop_per_s.items() if device else ()
+        kind = next((kind for kind, peak in kinds if abs(peak - roof.flop_per_s) < 1e-6 * peak), "")
+        return f"{kind} · {clean(device.name, 30)}" if device else kind
 
     def _device(self, fact: KernelFact) -> DeviceFound | None:
         state = self.scene.timeline.devices.get(fact.kernel.device or "")
-        known = state is not None and state.found.peak_bytes_per_s and state.found.peak_flop_per_s
-        return state.found if state is not None and known else None
-
-    # --- history
+        return state.found if state is not None else None
 
     def _history(self, fact: KernelFact, width: int, height: int) -> list[Line]:
         points = kernel_windows(self.scene, fact.name)
-        if height < 5 or len(points) < 2:
+        if height < LEAST_CHART or len(points) < 2:
             return []
         cells, rows = width - SCALE, height - 2
         dots = Dots(cells, rows, self.scene.glyphs)
@@ -128,66 +166,65 @@ class KernelPane(Pane):
         for time_ns, mean, _, _ in points:
             dots.set((time_ns - t0) * (dots.width - 1) // max(t1 - t0, 1), round((1 - mean / top) * (dots.height - 1)))
         lines = [Line((Span(text, "dram"),)) for text in dots.rows()]
-        title = [Span(" how long it takes", "*text"), Span("  mean of each window", "dim")]
+        title = rule(width, "how long it takes", hints=[Span("mean of each window", "dim")])
         labels = short(numbers.duration(top)), short(numbers.duration(top / 2)), "0"
         ago = Row().to(SCALE).put(f"−{span_words(t1 - t0)}", "dim").to(width - 5).put("now", "dim")
-        return [*framed(title, lines, labels, width), ago.line()]
+        return [title, *framed([], lines, labels, width)[1:], ago.line()]
+
+    # --- where, and what next
+
+    def _source(self, fact: KernelFact, width: int) -> list[Line]:
+        found = source(self.scene, fact.kernel.location, AROUND)
+        if found is None:
+            return []
+        place = Span(numbers.shorten(clean(fact.kernel.location or ""), max(width - 30, 10)), "dim")
+        heading = rule(width, "where it is called", hints=[place])
+        return [heading, *(self.waiting(found.problem) if found.problem else _code(found, fact, width))]
+
+    def _advice(self, fact: KernelFact, width: int) -> list[Line]:
+        found = advice(self.scene, fact, self._calls_per_step(fact))
+        lines = [line for finding in found for line in finding_lines(finding, width)]
+        return [rule(width, "what would make it faster"), *lines]
 
 
-class _Log:
-    """Logarithmic axes around the bend of the roof and the kernel's own place. Dots to values and back."""
-
-    def __init__(self, width: int, height: int, peak: float, bandwidth: float, own: float) -> None:
-        self._peak, self._bandwidth = peak, bandwidth
-        bend = peak / bandwidth
-        self._left = min(math.log10(bend) - 3, math.log10(own) - 0.5)
-        self._right = max(math.log10(bend) + 1.2, math.log10(own) + 0.5)
-        self._width, self._height = width, height
-        self.top = 10 ** math.ceil(math.log10(peak))
-
-    def axis(self) -> Line:
-        """FLOP/byte at powers of ten."""
-        row = Row()
-        for power in range(math.ceil(self._left), math.floor(self._right) + 1):
-            row.to(SCALE + self.x(10**power) // 2).put(f"{10.0**power:g}", "dim")
-        return row.put(" FLOP/byte", "dim").line()
-
-    def intensity(self, x: int) -> float:
-        return float(10 ** (self._left + (self._right - self._left) * x / self._width))
-
-    def roof(self, intensity: float) -> float:
-        return min(self._peak, intensity * self._bandwidth)
-
-    def x(self, intensity: float) -> int:
-        place = (math.log10(max(intensity, 1e-12)) - self._left) / (self._right - self._left)
-        return min(max(round(place * self._width), 0), self._width - 1)
-
-    def y(self, flop_per_s: float) -> int:
-        place = (math.log10(self.top) - math.log10(max(flop_per_s, 1.0))) / 4
-        return min(max(round(place * self._height), 0), self._height - 1)
+def _code(found: Source, fact: KernelFact, width: int) -> list[Line]:
+    """The calling line stands out, with what it costs behind it."""
+    lines = []
+    for number, text in found.lines:
+        here = number == found.line
+        row = Row(back="selected" if here else "").put(" ▶ " if here else "   ", "accent")
+        row.put(str(number), "accent" if here else "dim", 6, ">").put(f"  {text}", "*text" if here else "")
+        cost = Span(f"  {numbers.percent(fact.kernel.share)} ", "dram") if here else Span("")
+        lines.append(joined(row.line().spans, [cost], width, row.back))
+    return lines
 
 
-def _mark(line: Line, cell: int) -> Line:
-    """The line with a diamond at `cell`."""
-    text, label = line.text, "◆ this one"
-    token = line.spans[0].token
-    return Line(
-        (Span(text[:cell], token), Span(label[: len(text) - cell], "*accent"), Span(text[cell + len(label) :], token))
-    )
+def _roof(fact: KernelFact) -> Roof | None:
+    """The peaks that its shares are of."""
+    kernel, roof = fact.kernel, fact.roof
+    if not (roof.of_compute and roof.of_memory and kernel.flop_per_s and kernel.bytes_per_s):
+        return None
+    return Roof(kernel.flop_per_s / roof.of_compute, kernel.bytes_per_s / roof.of_memory)
 
 
-def _intensity(fact: KernelFact) -> tuple[float, float] | None:
-    """FLOP/byte and FLOP/s."""
+def _mark(fact: KernelFact, label: str = "") -> Mark | None:
     moved, done = fact.kernel.bytes_per_s, fact.kernel.flop_per_s
-    return (done / moved, done) if moved and done else None
+    return Mark(done / moved, done, label) if moved and done else None
 
 
-def _module(fact: KernelFact) -> str:
+def _peaks(fact: KernelFact) -> list[tuple[str, float, str, str]]:
+    kernel, roof, peaks = fact.kernel, fact.roof, []
+    if roof.of_memory is not None:
+        peaks.append(("memory", roof.of_memory, "dram", numbers.si(kernel.bytes_per_s, "B/s")))
+    if roof.of_compute is not None:
+        peaks.append(("compute", roof.of_compute, "tensor", numbers.si(kernel.flop_per_s, "FLOP/s")))
+    return peaks
+
+
+def _module(fact: KernelFact) -> str | None:
     kernel = fact.kernel
-    if not kernel.module:
-        return numbers.UNKNOWN
     more = f" and {kernel.modules - 1} more" if kernel.modules > 1 else ""
-    return f"{clean(kernel.module)}{more}"
+    return f"{kernel.module}{more}" if kernel.module else None
 
 
 def _times(fact: KernelFact) -> str:

@@ -31,7 +31,7 @@ class KernelsPane(TablePane[KernelFact]):
     number, title = "3", "kernels"
     explains = (
         "Kernels, copies and ops by their time in the range shown. share: of all kernel time. bound: the device's peak "
-        "that it comes nearest to; latency: it is near none. Calls and times are those of profiled windows."
+        "that it comes near to; latency: it is near none; –: not known. Calls and times are those of profiled windows."
     )
 
     def __init__(self, *, id: str | None = None, details: bool = True) -> None:
@@ -147,17 +147,21 @@ def explained(fact: KernelFact) -> list[Line]:
             clean(text), "accent" if text == kernel.location else "dim" if at == 0 else ""
         )
     facts = [
-        numbers.si(kernel.bytes_per_s, "B/s") if kernel.bytes_per_s is not None else "",
-        numbers.si(kernel.flop_per_s, "FLOP/s") if kernel.flop_per_s is not None else "",
-        f"{kernel.phase}" if kernel.phase else "",
+        _rate(kernel.bytes_per_s, fact.roof.of_memory, "B/s"),
+        _rate(kernel.flop_per_s, fact.roof.of_compute, "FLOP/s"),
+        kernel.phase or "",
         f"stream {kernel.stream}" if kernel.stream is not None else "",
         f"min {numbers.duration(kernel.min_ns)} max {numbers.duration(kernel.max_ns)}",
         f"called from {kernel.modules} modules" if kernel.modules > 1 else "",
     ]
-    second = (
-        Row().put("  " + " · ".join(text for text in facts if text), "dim").put("   ").add(keys(("enter", "opens it")))
-    )
+    second = Row().put("  " + " · ".join(text for text in facts if text), "dim").put("   ")
+    second.add(keys(("enter", "history, roofline, source")))
     return [row.line(), second.line()]
+
+
+def _rate(rate: float | None, share: float | None, unit: str) -> str:
+    """`2.88/3.35 TB/s`: with the peak that it is a share of."""
+    return "" if rate is None else numbers.of(rate, rate / share if share else None, unit)
 
 
 def _peak(which: str) -> Callable[[KernelFact, int], tuple[Span, ...]]:

@@ -110,7 +110,9 @@ class TablePane(Pane, Generic[T]):
         return lines if more is None else [*lines, more]
 
     def _row(self, item: T) -> Line:
-        return table_row(self._placed, item, self.identity(item) == self.selected, self.faded(item))
+        """Where nothing has been selected yet keys begin at the first row: it shows that as soon as they come here."""
+        begins = self.selected is None and self.has_focus and item is self._shown[0]
+        return table_row(self._placed, item, begins or self.identity(item) == self.selected, self.faded(item))
 
     @property
     def place(self) -> int:
@@ -127,9 +129,7 @@ class TablePane(Pane, Generic[T]):
     def action_move(self, rows: int) -> None:
         if not self._shown:
             return
-        first = self.selected is None and rows > 0
-        place = 0 if first else min(max(self.place + rows, 0), len(self._shown) - 1)
-        self.choose(self._shown[place])
+        self.choose(self._shown[min(max(self.place + rows, 0), len(self._shown) - 1)])
 
     def action_page(self, pages: int) -> None:
         self.action_move(pages * max(self._rows - 1, 1))
