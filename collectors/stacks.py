@@ -24,7 +24,7 @@ from acceltop.profiler.model import Frame, Note, StackWindow
 from acceltop.profiler.source import SourceContext
 from acceltop.profiler.text import clean
 
-PERIOD_S = 10.0
+PERIOD_S = 15.0
 RATE_HZ = 50
 FIRST_WINDOW_S, WINDOW_S = 2, 1
 SIDE_RATE_HZ, SIDE_WINDOW_S = 25, 1  # idle and GIL

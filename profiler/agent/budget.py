@@ -14,7 +14,7 @@ PERIOD_S = 1.9  # a window has a fixed price too: fewer and larger ones show mor
 SPREAD = (0.75, 1.0)  # of a period, at random: a fixed one would beat with the step
 FIRST_PERIODS_S = (0.3, 0.7)  # the first windows follow each other sooner: a picture at once, still within the sum
 LESSONS = 5  # windows that the price is learned from
-AIM = 0.5  # of the budget: the price of a window is an estimate, and noise must not break the promise
+AIM = 0.7  # of the budget: the price of a window is an estimate, and noise must not break the promise
 AWAY_EVERY_S, AWAY_S = 20.0, 1.5  # now and then windows pause, to measure what they cost
 
 

@@ -74,11 +74,13 @@ def window_config(torch: Any, cuda: bool, everywhere: bool) -> Any:
     """(ProfilerConfig, activities) of one of our windows. `everywhere`: the ops of all threads, not only of this one
     and of autograd's for it. Raises where this torch can't do that."""
     kinds = torch._C._profiler
-    wishes: Dict[str, Any] = {"profile_all_threads": True} if everywhere else {}
+    needed: Dict[str, Any] = {"profile_all_threads": True} if everywhere else {}
+    # What ties kernels to their ops takes most of the time of recording, and on a CPU nobody asks for it.
+    wishes = {"expose_kineto_event_metadata": True} if cuda else {"disable_external_correlation": True}
     try:
-        extra = kinds._ExperimentalConfig(expose_kineto_event_metadata=cuda, **wishes)
-    except TypeError:
-        extra = kinds._ExperimentalConfig(**wishes)
+        extra = kinds._ExperimentalConfig(**needed, **wishes)
+    except TypeError:  # of an older torch
+        extra = kinds._ExperimentalConfig(**needed)
     config = kinds.ProfilerConfig(kinds.ProfilerState.KINETO, False, False, False, False, False, extra)
     activities = {kinds.ProfilerActivity.CPU}
     if cuda:
