@@ -44,6 +44,11 @@ class DropQueue(Generic[T]):
             self._items.clear()
             return items
 
+    def peek(self) -> list[T]:
+        """All that is there, in order; it stays."""
+        with self._ready:
+            return list(self._items)
+
     def close(self) -> None:
         """Wakes whoever waits; what is still queued can be taken."""
         with self._ready:

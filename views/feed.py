@@ -36,6 +36,10 @@ class Feed:
         self._woken = False
         return self._queue.get(0.0)
 
+    def waiting(self) -> list[Frame]:
+        """What `take` would give; it stays."""
+        return self._queue.peek()
+
     @property
     def dropped(self) -> int:
         return self._queue.dropped

@@ -37,13 +37,17 @@ def watch(
     """
     from acceltop.views.feed import Feed
     from acceltop.views.live import LiveLink
+    from acceltop.views.opening import Opening
+    from acceltop.views.theme import PALETTES, default_theme
 
     looks = checked(looks)
     feed = Feed()
     link = LiveLink(context, feed, only, make)
     link.start()
     try:
-        _run(_app(link, feed, looks, first=None if context.pids else "processes"))
+        with Opening(feed, PALETTES[looks.theme or default_theme()]):
+            app = _app(link, feed, looks, first=None if context.pids else "processes")
+        _run(app)
     finally:
         link.close()
 

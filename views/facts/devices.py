@@ -13,10 +13,10 @@ from acceltop.profiler.history.subjects import DeviceState
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.model import DeviceFound
 from acceltop.profiler.timeline import Key
+from acceltop.views.facts.activity import ACTIVITY, HOST_ACTIVITY
 from acceltop.views.facts.notes import clock
 from acceltop.views.scene import Scene
 
-ACTIVITY = ("hw.gpu.sm.active", "hw.gpu.graphics.active", "hw.gpu.utilization")
 BANDWIDTH = ("hw.gpu.dram.bandwidth", "hw.gpu.dram.busy_hint")
 _HOST = {
     "hw.gpu.memory.usage": "system.memory.usage",
@@ -79,7 +79,7 @@ def _facts(scene: Scene) -> list[DeviceFact]:
 
 def _fact(scene: Scene, state: DeviceState) -> DeviceFact:
     if state.found.device.rpartition("/")[2] == "cpu":  # of several machines: `node1/cpu`
-        return DeviceFact(state, "system.cpu.utilization", True)
+        return DeviceFact(state, HOST_ACTIVITY, True)
     latest = scene.timeline.latest
     activity = next((metric for metric in ACTIVITY if latest(metric, state.found.device)), None)
     return DeviceFact(state, activity, False)

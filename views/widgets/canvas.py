@@ -100,7 +100,7 @@ class Canvas(Widget):
         for y in dirty:
             self._strips[y] = None
         pen = self.pen()
-        if pen is None or not pen.reaches(self):
+        if pen is None or not self.glyphs().blocks or not pen.reaches(self):
             self.refresh(*(self._region(y, *changed(old[y], lines[y])) for y in dirty))
             return
         x, top = self.region.offset

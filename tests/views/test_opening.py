@@ -1,0 +1,37 @@
+"""The first picture, before Textual is there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.views.session_frames import gpu_session
+
+from acceltop.profiler.model import DeviceFound, Hello, Sample
+from acceltop.views.opening import picture
+
+FOUND = DeviceFound(1, "nvidia:GPU-0", "H100", "gpu", index=0, memory_bytes=80 << 30)
+
+
+def test_devices_and_what_was_read_of_them() -> None:
+    values = {"hw.gpu.utilization": 0.9, "hw.gpu.sm.active": 0.42, "hw.gpu.memory.usage": float(40 << 30)}
+    frames = [Hello(1, "node1"), FOUND, Sample(2, "nvml", values, FOUND.device)]
+    title, _, rule, _, row = (line.text for line in picture(frames, 100))
+    assert "acceltop  node1" in title
+    assert "1 devices" in rule
+    assert row.split()[0] == "0" and " 42%" in row and "42.9/85.9 GB" in row
+
+
+def test_what_is_not_known_yet_is_no_zero() -> None:
+    row = picture([FOUND], 100)[-1].text
+    assert "–" in row and "0%" not in row
+
+
+def test_a_whole_session_fits_its_terminal() -> None:
+    for width in (60, 80, 200):
+        assert max(line.width for line in picture(gpu_session(5), width)) <= width
+
+
+def test_loads_neither_textual_nor_numpy() -> None:
+    code = "import sys, acceltop.views.opening; print({'textual', 'numpy'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
