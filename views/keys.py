@@ -116,6 +116,7 @@ _BOUND = (
     ("screens.page", "FilterInput"),
     ("screens.help", "HelpScreen"),
     ("widgets.table_pane", "TablePane"),
+    ("widgets.processes", "ProcessesPane"),
     ("widgets.stacks", "IciclePane"),
     ("widgets.slices", "SlicesPane"),
 )

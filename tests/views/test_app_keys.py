@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import pytest
-from tests.views.screens import Hands, on_screen, press, text_of
+from tests.views.screens import Hands, Live, on_screen, press, text_of
 from tests.views.session_frames import T0, cpu_session, gpu_session
 from textual import events
 from textual.binding import Binding
 
 from acceltop.profiler.clock import NS_PER_S
+from acceltop.profiler.model import Frame, Hello, ProcessFound
 from acceltop.views.app import AcceltopApp
 from acceltop.views.keys import APP_BINDINGS
 from acceltop.views.screens.help import HelpScreen
 from acceltop.views.screens.page import FilterInput
 from acceltop.views.widgets.kernels import KernelsPane
+from acceltop.views.widgets.processes import ProcessesPane
 from acceltop.views.widgets.slices import SlicesPane
 from acceltop.views.widgets.stacks import IciclePane
 from acceltop.views.widgets.table_pane import TablePane
@@ -312,6 +316,42 @@ def test_picker_filters_by_typing_and_enter_shows_the_process() -> None:
         assert app.current_mode == "overview"
 
     on_screen(test, gpu_session(10))
+
+
+def _attached(keys: str, *frames: Frame) -> list[int]:
+    """Pids that the picker asks for after these keys."""
+    asked: list[int] = []
+
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        await press(app, pilot, "a")
+        app.screen.query_one(ProcessesPane).sort = "pid"
+        app.scene.link = Asked(asked)
+        await press(app, pilot, *keys.split())
+
+    on_screen(test, frames)
+    return asked
+
+
+class Asked(Live):
+    def __init__(self, asked: list[int]) -> None:
+        self._asked = asked
+
+    def attach(self, pids: Sequence[int]) -> None:
+        self._asked[:] = pids
+
+
+def _job() -> Iterator[Frame]:
+    """A launcher with two ranks, and one more process."""
+    yield Hello(T0, "laptop")
+    for pid, parent, rank in ((10, 1, None), (11, 10, 1), (12, 10, 0), (13, 1, None)):
+        yield ProcessFound(T0, pid, "python train.py", parent=parent, rank=rank, attachable="yes")
+
+
+def test_enter_attaches_to_one_to_the_marked_or_to_the_ranks_of_a_launcher() -> None:
+    assert _attached("down down down enter", *_job()) == [13]
+    assert _attached("enter", *_job()) == [12, 11]
+    assert _attached("down enter", *_job()) == [11]
+    assert _attached("down space down space enter", *_job()) == [11, 13]
 
 
 @pytest.mark.parametrize("key", ["q", "ctrl+q", "ctrl+c"])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
-from tests.views.screens import Live
+from tests.views.screens import Live, utc
 from tests.views.session_frames import MS, T0, TRAIN_PID, gpu_session
 
 from acceltop.profiler.clock import NS_PER_S
@@ -66,11 +66,14 @@ def test_the_best_measure_of_activity_is_taken() -> None:
 def test_a_lost_device_says_so_and_a_silent_one_since_when() -> None:
     reading = Sample(T0, "nvml", {"hw.gpu.utilization": 0.9}, GPU)
     scene = _gpu(reading)
-    assert state_words(scene, device_facts(scene)[0]) == ("·", "dim")
+    fact = device_facts(scene)[0]
+    assert state_words(scene, fact) == ("·", "dim")
     scene.clock_ns = lambda: T0 + 12 * NS_PER_S
-    assert state_words(scene, device_facts(scene)[0])[0].startswith("since ")
-    scene.timeline.add(DeviceLost(T0 + NS_PER_S, GPU, "fell off the bus"))
-    assert state_words(scene, device_facts(scene)[0])[1] == "bad"
+    with utc():
+        assert state_words(scene, fact) == ("since 14:13:20", "warn")
+        scene.timeline.add(DeviceLost(T0 + NS_PER_S, GPU, "fell off the bus"))
+        assert state_words(scene, fact) == ("✖ lost 14:13:21", "bad")
+        assert [finding.text for finding in findings(scene)] == ["H100 is lost since 14:13:21: fell off the bus"]
 
 
 def test_what_throttles_is_told_and_idle_is_not() -> None:

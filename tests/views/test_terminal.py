@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.program.screen import restored
 from tests.views.session_frames import gpu_session
 from tests.views.terminal import terminal
 
@@ -51,7 +52,7 @@ def test_live_counters_of_this_machine_and_a_quick_end(tmp_path: Path) -> None:
         code, seconds = screen.ended()
     assert code == 0
     assert seconds < 4.0  # on a machine that runs other tests; the promise is measured in the benchmarks
-    assert screen.written.rstrip().endswith(b"\x1b[?25h") or b"\x1b[?1049l" in screen.written
+    assert restored(screen.written)
 
 
 def test_resizing_at_any_moment(tmp_path: Path) -> None:

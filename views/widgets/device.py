@@ -14,6 +14,7 @@ from acceltop.views.draw.chart import beside
 from acceltop.views.draw.glyphs import area
 from acceltop.views.draw.line import Line, Span
 from acceltop.views.draw.table import Column, text_cell
+from acceltop.views.facts.activity import ACTIVITY
 from acceltop.views.facts.devices import DeviceFact, device_facts, history, limit_of, value
 from acceltop.views.widgets.devices import HISTORY_S, DevicesPane
 from acceltop.views.widgets.pane import Pane
@@ -33,6 +34,7 @@ class DeviceChartsPane(Pane):
 
     title = "device"
     explains = "The chosen device over the time that charts cover; + and - change it."
+    metrics = (*ACTIVITY, *_CHARTS)
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         fact = chosen_device(self)
@@ -71,6 +73,7 @@ class MetricsPane(TablePane[MetricFact]):
 
     title = "every metric"
     explains = "All metrics of the chosen device, with the last minute and what each means."
+    metrics = tuple(METRICS)
 
     def items(self) -> Sequence[MetricFact]:
         fact = chosen_device(self)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
 
 from acceltop.profiler import numbers
 from acceltop.profiler.history.subjects import ProcessState
@@ -22,12 +25,17 @@ class ProcessesPane(TablePane[ProcessState]):
     number, title = "", "processes"
     explains = (
         "Everything on this machine that uses an accelerator or an ML framework. The last column says what attaching "
-        "needs."
+        "needs. Enter attaches to the chosen process, to all that space has marked, or to the ranks of a launcher."
     )
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "mark", "mark", id="process.mark")]
     metrics = ("process.gpu.memory.usage", "process.cpu.utilization", "process.memory.usage")
 
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._marked: set[int] = set()
+
     def hints(self) -> Iterable[Span]:
-        return keys(("enter", "attach"), ("esc", "detach"), ("type", "to filter"))
+        return keys(("enter", "attach"), ("space", "mark several"), ("esc", "detach"), ("type", "to filter"))
 
     def items(self) -> Sequence[ProcessState]:
         wanted = self.scene.filter.lower()
@@ -42,10 +50,20 @@ class ProcessesPane(TablePane[ProcessState]):
         return "no process here uses an accelerator or an ML framework: devices still live above"
 
     def opened(self, item: ProcessState) -> None:
-        self.host.attach_to([item.found.pid])
+        processes = self.scene.timeline.processes
+        marked = sorted(pid for pid in self._marked if pid in processes)
+        self._marked.clear()
+        self.host.attach_to(marked or ranks_below(processes, item.found.pid) or [item.found.pid])
+
+    def action_mark(self) -> None:
+        item = self.current
+        if item is not None:
+            self._marked ^= {item.found.pid}
+            self.action_move(1)
 
     def columns(self, width: int) -> Sequence[Column[ProcessState]]:
         return [
+            Column("mark", "", 1, lambda p, w: (Span("■" if p.found.pid in self._marked else " ", "accent"),)),
             Column("memory", "device mem", 10, self._memory, self._bytes, align=">"),
             Column("pid", "pid", 8, lambda p, w: text_cell(str(own_pid(p.found.pid)), w, "", ">"),
                    lambda p: p.found.pid, False, align=">"),
@@ -84,6 +102,17 @@ class ProcessesPane(TablePane[ProcessState]):
     def _age(self, state: ProcessState, width: int) -> tuple[Span, ...]:
         start = state.found.start_ns
         return text_cell(numbers.duration(self.scene.now_ns - start if start else None), width, "dim", ">")
+
+
+def ranks_below(processes: Mapping[int, ProcessState], launcher: int) -> list[int]:
+    """The ranks among the children, and theirs, of a process that is none itself; in their order."""
+    if processes[launcher].found.rank is not None:
+        return []
+    below, found = {launcher}, [state.found for state in processes.values() if state.gone is None]
+    while more := {one.pid for one in found if one.parent in below} - below:
+        below |= more
+    ranks = [(one.rank, one.pid) for one in found if one.pid in below and one.rank is not None]
+    return [pid for _, pid in sorted(ranks)]
 
 
 def _searched(state: ProcessState) -> str:
