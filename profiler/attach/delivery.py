@@ -13,17 +13,17 @@ _FILE, _START = "agent.py", "start.py"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # Runs in the target: leaves no name behind, says nothing, and hands a Ctrl-C that hits it on to the job (from another
-# thread, later: it would strike in here again). A child that
-# was forked while the line waited has inherited it, hence the test of the PID.
+# thread, once this namespace, and `x` with it, has gone: it would strike in here again, and be lost). A child that was
+# forked while the line waited has inherited it, hence the test of the PID.
 _LINE = r"""__import__("builtins").exec("try:
  import os
  if os.getpid()=={pid}:
-  p='{path}';f=open(p+'/agent.py',encoding='utf-8');s=f.read();f.close()
+  p='{path}';f=open(p+'/agent.py','rb');s=f.read();f.close()
   for n in os.listdir(p):os.unlink(p+'/'+n)
   os.rmdir(p);exec(compile(s,'<acceltop boot>','exec'),{{}})
 except KeyboardInterrupt:
- import threading as t,_thread as i;t.Timer(.01,i.interrupt_main).start()
-except BaseException:pass
+ import threading as t,_thread as i,weakref as w;x=t.Event();w.finalize(x,t.Timer(.01,i.interrupt_main).start)
+except:pass
 ",{{}})""".replace("\n", r"\n")
 _PATH = re.compile(rb"p='(/[\w/-]+)'")
 
