@@ -9,6 +9,7 @@ from typing import Any
 from acceltop.profiler.cli.report_table import Cell, Column, Paint, table
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.numbers import UNKNOWN, bar, count, duration, metric, of, percent, shorten, si
+from acceltop.profiler.remote.hosts import own_pid
 
 MOST_DEVICES, MOST_PROCESSES = 16, 16
 _BAR = 10
@@ -166,7 +167,7 @@ def _process(process: Document) -> list[Cell]:
     steps, cost = process["steps"], process["cost"]
     on_devices = [known[_OWNED] for known in process["on_devices"].values() if _OWNED in known]
     return [
-        Cell(str(process["pid"])),
+        Cell(str(own_pid(process["pid"]))),
         Cell("" if process["rank"] is None else str(process["rank"])),
         Cell(_command(process["command"])),
         Cell(_value(process["metrics"], "process.cpu.utilization")),
@@ -181,11 +182,18 @@ def _process(process: Document) -> list[Cell]:
 
 def _command(command: str) -> str:
     """Without the folders of the program and of its script, which push out the arguments."""
-    program, *arguments = command.split(" ")
+    host, (program, *arguments) = by_host(command)
     words = [
         word.rsplit("/", 1)[-1] if word is program or word.endswith(".py") else word for word in (program, *arguments)
     ]
-    return " ".join(words) or UNKNOWN
+    return " ".join([*host, *words]) or UNKNOWN
+
+
+def by_host(command: str) -> tuple[list[str], list[str]]:
+    """`[node1] python train.py`, where there are several hosts, as what stands before the command, and its words."""
+    words = command.split(" ")
+    before = 1 if command.startswith("[") and len(words) > 1 else 0
+    return words[:before], words[before:]
 
 
 def _allocated(memory: Sequence[Document]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from acceltop.profiler import numbers
 from acceltop.profiler.analysis.names import labels, short_name
-from acceltop.profiler.cli.report_devices import device_table, process_table
+from acceltop.profiler.cli.report_devices import by_host, device_table, process_table
 from acceltop.profiler.cli.report_table import (
     Cell,
     Column,
@@ -23,6 +23,7 @@ from acceltop.profiler.cli.report_table import (
 )
 from acceltop.profiler.model import LAYERS
 from acceltop.profiler.numbers import UNKNOWN, bar, count, duration, percent, size
+from acceltop.profiler.remote.hosts import own_pid
 from acceltop.profiler.text import clean
 
 NARROWEST, WIDEST = 80, 160
@@ -70,14 +71,14 @@ def _job(document: Document) -> str:
         return ""
     first = processes[0]
     ranks = f" · {len(processes)} processes" if len(processes) > 1 else ""
-    return f" ▸ {_program(first['command'])} pid {first['pid']}{ranks}"
+    return f" ▸ {_program(first['command'])} pid {own_pid(first['pid'])}{ranks}"
 
 
 def _program(command: str) -> str:
     """The script of `python -u path/train.py --lr 1`, else the program."""
-    words = command.split()
-    script = next((word for word in words[1:] if word.endswith(".py")), words[0] if words else "process")
-    return script.rsplit("/", 1)[-1]
+    host, words = by_host(command)
+    script = next((word for word in words[1:] if word.endswith(".py")), words[0] or "process")
+    return " ".join([*host, script.rsplit("/", 1)[-1]])
 
 
 def _layers(document: Document) -> list[tuple[str, str]]:
@@ -131,17 +132,23 @@ def _steps(document: Document, width: int, paint: Paint) -> list[str]:
 
 def _slowest_rank(processes: Sequence[Document]) -> list[tuple[str, str]]:
     """The rank that holds the others back, if one takes longer than they do."""
-    medians = {p["pid"]: p["steps"]["median_s"] for p in processes if p["steps"] and p["steps"]["median_s"]}
-    if len(medians) < 2:
+    own = {p["pid"]: _own_s(p["steps"]) for p in processes if p["steps"] and p["steps"]["median_s"]}
+    if len(own) < 2:
         return []
-    slowest = max(medians, key=lambda pid: medians[pid])
-    typical = median(medians.values())
-    if medians[slowest] < _LATE * typical:
+    slowest = max(own, key=lambda pid: own[pid])
+    typical = median(own.values())
+    if own[slowest] < _LATE * typical:
         return []
     rank = next(p["rank"] for p in processes if p["pid"] == slowest)
     label, who = ("slowest process", slowest) if rank is None else ("slowest rank", rank)
-    late = _seconds(medians[slowest] - typical)
-    return [(label, f"{who}: {_seconds(medians[slowest])}, {late} over the median")]
+    return [(label, f"{who}: {_seconds(own[slowest])}, {_seconds(own[slowest] - typical)} over the median")]
+
+
+def _own_s(steps: Document) -> float:
+    """The median step without its share of communication, in which the ranks wait for the slowest of them."""
+    waiting = steps["phases"].get("communication")
+    own: float = steps["median_s"] * (1.0 - waiting["share"] if waiting else 1.0)
+    return own
 
 
 def _phases(phases: Document, width: int, paint: Paint) -> list[str]:

@@ -36,6 +36,11 @@ class StepFacts:
     rate_per_s: float
     phases: dict[str, float]
 
+    @property
+    def own(self) -> float:
+        """The median without its share of communication, in which the ranks of a job wait for the slowest of them."""
+        return self.median * max(0.0, 1.0 - self.phases.get("communication", 0.0) * self.rate_per_s / NS_PER_S)
+
 
 def step_facts(scene: Scene, pid: int | None = None) -> StepFacts | None:
     """None while no step is known."""
@@ -134,10 +139,10 @@ def nice_ceiling(value: float) -> float:
     return next(factor * power for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if factor * power >= value * 0.9999)
 
 
-def rank_medians(scene: Scene) -> list[tuple[int, float]]:
-    """(rank, median step in ns) of the job's processes; empty unless at least two ranks step."""
+def rank_times(scene: Scene) -> list[tuple[int, float]]:
+    """(rank, its own part of the median step in ns) of the job's processes; empty unless at least two ranks step."""
     ranks = scene.ranks()
-    found = [(p.found.rank or 0, facts.median) for p in ranks if (facts := step_facts(scene, p.found.pid))]
+    found = [(p.found.rank or 0, facts.own) for p in ranks if (facts := step_facts(scene, p.found.pid))]
     return found if len(found) > 1 else []
 
 

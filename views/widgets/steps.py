@@ -13,7 +13,7 @@ from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import BLANK, Line, Row, Span
 from acceltop.views.draw.table import Column, text_cell
 from acceltop.views.facts.notes import clock
-from acceltop.views.facts.steps import SHORT, StepFacts, rank_medians, step_chart, step_facts
+from acceltop.views.facts.steps import SHORT, StepFacts, rank_times, step_chart, step_facts
 from acceltop.views.widgets.pane import Pane
 from acceltop.views.widgets.table_pane import TablePane
 from acceltop.views.widgets.trends import rank_block, span_words, step_block
@@ -67,7 +67,7 @@ class HistogramPane(Pane):
 
     def body(self, width: int, height: int) -> Sequence[Line]:
         pid, scene = self.scene.focus_pid, self.scene
-        ranks = rank_medians(scene)
+        ranks = rank_times(scene)
         if ranks and height >= 2 * min(len(ranks) + 1, 9) + 4:
             lines = [
                 Line((Span(" "), *line.spans)) for line in rank_block(scene, ranks, width - 2, min(len(ranks) + 1, 9))

@@ -12,7 +12,7 @@ from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Line, Row, Span, clipped, spans_width
 from acceltop.views.draw.stacked import legend, stacked
 from acceltop.views.facts.devices import DeviceFact
-from acceltop.views.facts.steps import SHORT, StepFacts, rank_medians, step_chart, step_facts
+from acceltop.views.facts.steps import SHORT, StepFacts, rank_times, step_chart, step_facts
 from acceltop.views.facts.trends import Trend, gpu_facts, trend, trend_metrics
 from acceltop.views.scene import Scene
 from acceltop.views.widgets.pane import Pane
@@ -39,7 +39,7 @@ class TrendsPane(Pane):
 
     def body(self, width: int, height: int) -> Sequence[Line]:
         metrics = trend_metrics(self.scene)[: 2 if width >= 140 else 1]
-        ranks = rank_medians(self.scene) if width >= 140 else []
+        ranks = rank_times(self.scene) if width >= 140 else []
         steps = step_facts(self.scene) is not None
         parts = len(metrics) + steps + bool(ranks)
         if not parts:
@@ -134,7 +134,7 @@ def phase_legend(scene: Scene, parts: Sequence[str]) -> tuple[Span, ...]:
 
 def rank_block(scene: Scene, ranks: list[tuple[int, float]], width: int, height: int) -> list[Line]:
     slowest = max(ranks, key=lambda rank: rank[1])
-    middle = sorted(median for _, median in ranks)[len(ranks) // 2]
+    middle = sorted(median for _, median in ranks)[(len(ranks) - 1) // 2]
     lines = [
         Row()
         .put("ranks ", "dim")
