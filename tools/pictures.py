@@ -1,6 +1,7 @@
 """The README's pictures, as SVG from the real app: python tools/pictures.py [--trace FILE] [--out docs/pictures]
 
-Without a trace it shows the made session of eight GPUs that the tests look at, so that anyone gets the same pictures.
+Without a trace it shows the made sessions that the tests look at, of eight GPUs and of a laptop without any, so that
+anyone gets the same pictures.
 """
 
 from __future__ import annotations
@@ -16,26 +17,27 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the made session is one of the tests'
 
 from tests.views.screens import Size, shown, utc  # noqa: E402
-from tests.views.session_frames import gpu_session  # noqa: E402
+from tests.views.session_frames import cpu_session, gpu_session  # noqa: E402
 
 from acceltop.profiler.timeline import Timeline  # noqa: E402
 
-WIDE, SMALL = (160, 48), (80, 24)
-# Name of the file: the size of the terminal, and the keys that lead there.
-PICTURES: dict[str, tuple[Size, tuple[str, ...]]] = {
-    "overview": (WIDE, ()),
-    "kernel": (WIDE, ("2", "enter")),
-    "stacks": (WIDE, ("5",)),
-    "timeline": (WIDE, ("6",)),
-    "small": (SMALL, ()),
+WIDE, MIDDLE, SMALL = (160, 48), (120, 36), (80, 24)
+SESSIONS = {"gpu": gpu_session, "cpu": cpu_session}
+# Name of the file: the session, the size of the terminal, and the keys that lead there.
+PICTURES: dict[str, tuple[str, Size, tuple[str, ...]]] = {
+    "overview": ("gpu", WIDE, ()),
+    "kernel": ("gpu", WIDE, ("2", "down", "down", "enter")),
+    "stacks": ("gpu", WIDE, ("5", "down", "down")),
+    "timeline": ("cpu", MIDDLE, ("6", "right", "right", "plus")),
+    "small": ("cpu", SMALL, ()),
 }
 
 
-def timeline_of(trace: Path | None) -> Timeline:
+def timeline_of(session: str, trace: Path | None) -> Timeline:
     """Raises TraceError when it is no trace."""
     if trace is None:
         timeline = Timeline()
-        timeline.add_all(gpu_session())
+        timeline.add_all(SESSIONS[session]())
         return timeline
     from acceltop.profiler.trace.reader import TraceReader
     from acceltop.profiler.trace.replay import Replay
@@ -65,9 +67,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures", help="%(default)s")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
-    timeline = timeline_of(args.trace)
     with utc():
-        for name, (size, keys) in PICTURES.items():
+        for name, (session, size, keys) in PICTURES.items():
+            timeline = timeline_of(session, args.trace)
             path = args.out / f"{name}.svg"
             path.write_text(asyncio.run(picture(timeline, size, keys, args.trace is not None)), encoding="utf-8")
             print(path)

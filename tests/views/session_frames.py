@@ -210,6 +210,18 @@ def slices(names: tuple[str, ...], count: int = 600, lanes: tuple[str, ...] = ("
     )  # fmt: skip
 
 
+def nested_slices(names: tuple[str, ...], count: int, depth: int = 3) -> Slices:
+    """`count` calls of one thread over 100 ms, each with calls in calls below it."""
+    step = 100 * MS // count
+    calls = [
+        ((at * 7 + level) % len(names), at * step + level * step // 16, step * (7 - 2 * level) // 8)
+        for at in range(count)
+        for level in range(depth - at % 2)
+    ]
+    name, start, duration = zip(*calls, strict=True)
+    return Slices(names, ("MainThread",), name, (0,) * len(calls), start, duration)
+
+
 def _stack_window(second: int, pid: int, thread: str) -> StackWindow:
     t1 = T0 + second * NS_PER_S
     idle = {f"{thread};main (train.py:64);fit (trainer.py:310);sleep (time.py:1)": 90}
@@ -251,7 +263,7 @@ def cpu_session(seconds: int = 44) -> Iterator[Frame]:
                 for name, origin, calls, ns, module, line, phase in _CPU_OPS
             )  # fmt: skip
             yield KernelWindow(now - 2 * NS_PER_S, now, DEMO_PID, "torch", rows, 36 * MS, steps=2.0, events=42,
-                               slices=slices(tuple(r.name for r in rows), 80, ("MainThread",)))  # fmt: skip
+                               slices=nested_slices(tuple(r.name for r in rows), 24))  # fmt: skip
         if second % 10 == 0:
             yield _stack_window(second, DEMO_PID, "MainThread")
             yield Cost(now, DEMO_PID, 0.004, measured=False, budget=0.01)

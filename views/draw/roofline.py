@@ -70,7 +70,8 @@ class Plot:
         row = Row()
         for power in range(math.ceil(self._left), math.floor(self._right) + 1):
             row.to(SCALE + self._x(10.0**power)).put(f"{10.0**power:g}", "dim")
-        return row.put(" FLOP/byte", "dim").line()
+        unit = " FLOP/byte"
+        return row.put(unit if row.width + len(unit) <= SCALE + self._cells else "", "dim").line()
 
     def _roof_cells(self, glyphs: Glyphs) -> list[list[tuple[str, str]]]:
         dots = Dots(self._cells, self._rows, glyphs)
@@ -83,10 +84,10 @@ class Plot:
         return [list(zip(text, tokens, strict=True)) for text in dots.rows()]
 
     def _name_peaks(self) -> None:
-        """Each at its own part of the roof."""
+        """Each beside its part of the roof, where no kernel can be."""
         roof, bend = self._roof, self._x(self._roof.bend)
         compute, memory = numbers.si(roof.flop_per_s, "FLOP/s"), numbers.si(roof.bytes_per_s, "B/s")
-        self._write(self._y(roof.flop_per_s) + 1, max(bend, self._cells - len(compute)), compute, "tensor")
+        self._write(self._y(roof.flop_per_s), bend - len(compute) - 3, compute, "tensor")
         slope = bend // 2
         y = self._y(roof.at(10 ** (self._left + (self._right - self._left) * slope / self._cells)))
         self._write(y - 1, slope - len(memory) - 1, memory, "dram")

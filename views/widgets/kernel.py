@@ -25,7 +25,7 @@ from acceltop.views.widgets.trends import span_words
 _LABEL = 10
 WIDE = 110
 LEAST_CHART = 7  # lines
-MOST_CHART = 20
+MOST_CHART = 28
 AROUND = 2  # lines of source before and behind the one that calls it
 OTHERS = 20  # of the other kernels on the roofline
 
@@ -132,7 +132,7 @@ class KernelPane(Pane):
         own, roof = _mark(fact, "this one"), _roof(fact)
         if own is None or roof is None:
             return []
-        plot = Plot(roof, own, self._others(fact), width - SCALE, height - 3, self.scene.glyphs)
+        plot = Plot(roof, own, self._others(fact), width - SCALE, height - 2, self.scene.glyphs)
         told = f"{numbers.three(own.intensity)} FLOP/byte · {self._peak_words(fact, roof)}"
         title = rule(width, "roofline", hints=[Span(told, "dim")])
         return [title, *framed([], plot.lines(), roof.labels(), width)[1:], plot.axis()]
