@@ -11,16 +11,16 @@ import json
 import os
 import select
 import socket
-import struct
 import sys
 import time
 from typing import Any, Callable, Dict, List, Optional
+
+from acceltop.profiler.agent.server import MOST_CLIENTS, Server
 
 GRACE_S = 2.5
 FIRST_CLIENT_S = 15.0
 MOST_UNSENT = 8 << 20  # bytes per client that doesn't read; then frames are dropped and counted
 MOST_UNREAD = 1 << 16  # bytes of one command line
-MOST_CLIENTS = 8
 TICK_S = 0.25
 LAST_S = 10.0  # what the end of the process waits for at most: a window that is closing takes milliseconds
 
@@ -76,14 +76,12 @@ class Agent:
 
     def __init__(self, config: Dict[str, Any], modules: Any) -> None:
         self.pid = os.getpid()
-        self._directories = [str(path) for path in config["directories"]]
-        self._directory = self._path = ""
+        self._server = Server([str(path) for path in config["directories"]])
         self._budget = float(config.get("budget", 0.01))
         self._modules = modules
         self._clients: List[Client] = []
         self._probe: Any = None
         self._failed: Optional[str] = None
-        self._server: Optional[socket.socket] = None
         self._alone_since = time.monotonic() + FIRST_CLIENT_S - GRACE_S
         self.stopping = False
         self._gone = False
@@ -92,8 +90,11 @@ class Agent:
 
     # ------------------------------------------------------------------ life
     def run(self) -> None:
-        if not self._listen():
-            return  # another agent serves this process already
+        if not self._server.listen():
+            return
+        self._wake_r, self._wake_w = os.pipe()
+        os.set_blocking(self._wake_w, False)
+        os.set_blocking(self._wake_r, False)
         atexit.register(self._process_ends)
         forked = _Forked(self)
         os.register_at_fork(before=forked.before, after_in_child=forked.in_child)
@@ -110,57 +111,6 @@ class Agent:
             os.write(self._wake_w, b"x")
         except OSError:
             return  # gone, or its pipe is full: awake anyhow
-
-    def _listen(self) -> bool:
-        """False when another agent serves this process already, or no directory can be had."""
-        for directory in self._directories:
-            self._directory, self._path = directory, directory + "/agent.sock"
-            if self._somebody_answers():
-                return False
-            try:
-                self._take_directory()
-                self._server = self._bind()
-            except OSError:
-                continue
-            self._wake_r, self._wake_w = os.pipe()
-            os.set_blocking(self._wake_w, False)
-            os.set_blocking(self._wake_r, False)
-            return True
-        return False
-
-    def _take_directory(self) -> None:
-        """Makes it, or takes over what an agent that was killed has left; never what is somebody else's."""
-        try:
-            os.mkdir(self._directory, 0o700)
-        except FileExistsError:
-            found = os.lstat(self._directory)
-            if found.st_uid != os.geteuid() or found.st_mode != 0o040700:
-                raise
-            if os.path.lexists(self._path):
-                os.unlink(self._path)
-
-    def _bind(self) -> socket.socket:
-        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        server.setblocking(False)
-        try:
-            server.bind(self._path)  # in a directory that nobody else can enter
-            os.chmod(self._path, 0o600)
-            server.listen(MOST_CLIENTS)
-        except OSError:
-            server.close()
-            raise
-        return server
-
-    def _somebody_answers(self) -> bool:
-        probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            probe.settimeout(1.0)
-            probe.connect(self._path)
-            return True
-        except OSError:
-            return False
-        finally:
-            probe.close()
 
     def _abandoned(self) -> bool:
         return not self._clients and time.monotonic() - self._alone_since > GRACE_S
@@ -183,25 +133,18 @@ class Agent:
                 client.flush()
                 client.sock.close()
             self._clients.clear()
-            self._close_files()
+            self._server.remove()
+            self._close_pipe()
             self._gone = True
             atexit.unregister(self._process_ends)
             if self._clean:
                 self._modules.forget()
 
-    def _close_files(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+    def _close_pipe(self) -> None:
         for fd in (self._wake_r, self._wake_w):
             if fd >= 0:
                 os.close(fd)
         self._wake_r = self._wake_w = -1
-        for remove, path in ((os.unlink, self._path), (os.rmdir, self._directory)):
-            try:
-                remove(path)
-            except OSError:
-                continue  # somebody cleaned up before us
 
     def before_fork(self) -> None:
         """A child of a process with an open window would record for ever."""
@@ -212,12 +155,9 @@ class Agent:
         """After a fork, in the child: our sockets are the parent's business, and there is no thread of ours."""
         for client in self._clients:
             client.sock.close()
-        if self._server is not None:
-            self._server.close()
-        for fd in (self._wake_r, self._wake_w):
-            if fd >= 0:
-                os.close(fd)
-        self._clients, self._server, self._wake_r, self._wake_w = [], None, -1, -1
+        self._clients = []
+        self._server.close()
+        self._close_pipe()
         self._gone = True
         if self._probe is not None:
             self._probe.in_child()
@@ -228,7 +168,6 @@ class Agent:
         return max(0.0, min(TICK_S, due))
 
     def _serve(self, timeout_s: float) -> None:
-        assert self._server is not None
         poll = select.poll()
         poll.register(self._server, select.POLLIN)
         poll.register(self._wake_r, select.POLLIN)
@@ -244,17 +183,12 @@ class Agent:
                 self._accept()
 
     def _accept(self) -> None:
-        assert self._server is not None
-        try:
-            sock, _ = self._server.accept()
-        except OSError:
-            return  # it went away again
-        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        _, uid, _ = struct.unpack("3i", credentials)
-        if uid not in (0, os.geteuid()) or len(self._clients) >= MOST_CLIENTS:
+        sock = self._server.accept()
+        if sock is None:
+            return
+        if len(self._clients) >= MOST_CLIENTS:
             sock.close()
             return
-        sock.setblocking(False)
         client = Client(sock)
         self._clients.append(client)
         client.send(_line(self._hello()))
