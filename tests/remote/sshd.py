@@ -8,8 +8,8 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from tests.waiting import wait_for
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 needs_sshd = pytest.mark.skipif(SSHD is None, reason="no openssh-server here")
+# Processes of its own, which nobody else's pattern names.
+ALONE = ("unshare", "--fork", "--pid", "--mount-proc", "--kill-child")
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,22 @@ class Server:
 
 @contextmanager
 def serve(
-    folder: Path, *config: str, path: str = "/usr/bin:/bin", rc: str | None = None, spool: Path | None = None
+    folder: Path,
+    *config: str,
+    path: str = "/usr/bin:/bin",
+    rc: str | None = None,
+    spool: Path | None = None,
+    before: Sequence[str] = (),
 ) -> Iterator[Server]:
-    """`config`: more lines for sshd_config; `rc`: what stands in the user's .bashrc; `spool`: where recordings lie."""
+    """`config`: more lines for sshd_config; `rc`: what stands in the user's .bashrc; `spool`: where recordings lie;
+    `before`: the words in front of the server's."""
     home = folder / "home"
     home.mkdir()
     if rc is not None:
         (home / ".bashrc").write_text(rc)
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
-    port = _free_port()
+    port = free_port()
     (folder / "sshd_config").write_text(
         "\n".join([*config, *_config(folder, home, port, path, spool or folder)]) + "\n"
     )
@@ -57,15 +65,30 @@ def serve(
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where a server of root keeps its unprivileged half
     assert SSHD is not None
     with (folder / "sshd.log").open("wb") as log:
-        process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log)
+        process = subprocess.Popen([*before, SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log)
     try:
         wait_for(lambda: process.poll() is not None or _listens(port), what="sshd to listen")
         assert process.poll() is None, (folder / "sshd.log").read_text()
         yield Server(port, home, spool or folder, process, _options(folder, port))
     finally:
-        process.terminate()
+        process.kill()  # `unshare` takes no notice of less
         process.wait()
         _end_recordings(spool or folder)
+
+
+@contextmanager
+def several(folder: Path, count: int, before: Sequence[str] = ()) -> Iterator[tuple[list[Server], str]]:
+    """Servers n1, n2 …, and the option that makes ssh know them by these names."""
+    config = ["Host *", "  IdentitiesOnly yes", "  StrictHostKeyChecking yes"]
+    with ExitStack() as stack:
+        servers = []
+        for number in range(1, count + 1):
+            (folder / str(number)).mkdir()
+            servers.append(stack.enter_context(serve(folder / str(number), before=before)))
+            options = [option.replace("=", " ", 1) for option in servers[-1].options if not option.startswith("-")]
+            config += [f"Host n{number}", "  HostName 127.0.0.1", *(f"  {option}" for option in options)]
+        (folder / "config").write_text("\n".join([*config, "Host *", "  HostName 127.0.0.1", "  Port 1", ""]))
+        yield servers, f"--ssh-option=-F{folder / 'config'}"
 
 
 def _end_recordings(spool: Path) -> None:
@@ -107,7 +130,8 @@ def _options(folder: Path, port: int) -> tuple[str, ...]:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Which nobody uses now."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]

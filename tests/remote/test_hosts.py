@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from tests.profiler.cli.program import acceltop
-from tests.remote.sshd import needs_sshd, serve
+from tests.remote.sshd import needs_sshd, several
 
 from acceltop.profiler.errors import UsageError
 from acceltop.profiler.model import DeviceFound, KernelRow, KernelWindow, Note, ProcessFound, Sample
@@ -66,18 +65,8 @@ def test_what_hosts_name_alike_is_told_apart() -> None:
 
 @needs_sshd
 def test_eight_machines_of_which_one_is_down(tmp_path: Path) -> None:
-    config = ["Host *", "  IdentitiesOnly yes", "  StrictHostKeyChecking yes"]
-    with ExitStack() as stack:
-        for number in range(1, 8):
-            folder = tmp_path / str(number)
-            folder.mkdir()
-            server = stack.enter_context(serve(folder))
-            options = [option.replace("=", " ", 1) for option in server.options if not option.startswith("-")]
-            config += [f"Host n{number}", "  HostName 127.0.0.1", *(f"  {option}" for option in options)]
-        config += ["Host n8", "  HostName 127.0.0.1", "  Port 1"]
-        (tmp_path / "config").write_text("\n".join(config) + "\n")
-        option = f"--ssh-option=-F{tmp_path / 'config'}"
-        result = acceltop("ssh", option, "n[1-8]", "snapshot", "--only", "host", "--json", timeout_s=200)
+    with several(tmp_path, 7) as (_, known):
+        result = acceltop("ssh", known, "n[1-8]", "snapshot", "--only", "host", "--json", timeout_s=200)
     assert result.returncode == 0, result.stderr
     assert "without n8" in result.stderr
     document = json.loads(result.stdout)

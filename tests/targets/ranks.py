@@ -40,7 +40,7 @@ def work() -> None:
     def step() -> None:
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(features), labels).backward()
-        if rank == WORLD - 1:
+        if rank == dist.get_world_size() - 1:
             time.sleep(wish.late)
         for parameter in model.parameters():
             if parameter.grad is not None:
