@@ -4,7 +4,8 @@
 
 All run at the same time on terminals of 160×48 over the same fake driver, whose values move. Peers come from PyPI into
 --venv (made if it is not there); one that can't be had is left out with its reason. `acceltop, 300 kernels` watches a
-process whose table has that many, through the same screens.
+process whose table has that many, through the same screens. All find their bytecode on the disk, as what is installed
+does: a first start that nobody measures puts it there.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tests.fakes.nvml.build import library
 from acceltop.profiler.numbers import percent, size
 
 WARM_S = 8.0  # start, imports, and the first readings of everything
+SETTLED_S = 2.0
 TURN_S = 0.05
 PEERS = ("nvitop", "graphsignal-top")
 HEAD = ("screen", "GPUs", "CPU s/min", "of a core", "÷ nvitop", "bytes/s", "first frame", "RSS", "q → end")
@@ -88,6 +90,14 @@ def measure(programs: Sequence[Program], seconds: float) -> list[Row]:
     return [row(*all) for all in zip(programs, before, after, first, leaving, [seconds] * len(screens), strict=True)]
 
 
+def start(program: Program) -> None:
+    """To its end, not measured."""
+    with Screen(program.command, program.environ) as screen:
+        screen.first(program.shows)
+        screen.read(SETTLED_S)
+        screen.leave("q")
+
+
 def turns(screens: Sequence[Screen], seconds: float) -> None:
     """Reads from all of them."""
     for _ in range(round(seconds / TURN_S)):
@@ -129,7 +139,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             # From the environment the fake driver has its settings at once; from a file they cost more than the screen.
             environ |= {"LD_LIBRARY_PATH": str(library(Path(folder) / "lib")), "FAKE_NVML_WAVES": "1"}
             names = [name for name in args.peers.split(",") if name]
+            environ |= {"PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
             programs = [*ours(environ), *(peers(names, args.venv, environ) if names else ())]
+            for program in programs:
+                start(program)
             for gpus in map(int, args.gpus.split(",")):
                 environ["FAKE_NVML_GPUS"] = str(gpus)
                 lines += cells(measure(programs, args.seconds), gpus)

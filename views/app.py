@@ -29,7 +29,6 @@ from acceltop.views.keys import APP_BINDINGS
 from acceltop.views.link import Link, Recorded
 from acceltop.views.moment import Playhead
 from acceltop.views.scene import Scene
-from acceltop.views.screens.overview import OverviewPage
 from acceltop.views.screens.page import FilterInput, Page
 from acceltop.views.theme import PALETTES, Palette, default_glyphs, default_theme
 from acceltop.views.widgets.frame import KeyLine
@@ -38,6 +37,7 @@ from acceltop.views.widgets.pen import Pen
 if TYPE_CHECKING:
     from acceltop.views.facts.kernels import KernelFact
 
+HOME = "overview"
 HEARTBEAT_S = 1.0  # ages and clocks go on also when nothing comes
 LATE_S = 0.2  # what comes is waited for so long
 EARLY_S = 2.0  # so long after the start a reading is shown at once: the sources come one after the other
@@ -60,7 +60,7 @@ class AcceltopApp(App[None]):
     TITLE = "acceltop"
     BINDINGS: ClassVar[list[BindingType]] = APP_BINDINGS
     ENABLE_COMMAND_PALETTE = True
-    DEFAULT_MODE = "overview"
+    DEFAULT_MODE = HOME
     CSS = "Toast { width: auto; max-width: 60; }"
 
     def __init__(
@@ -71,7 +71,6 @@ class AcceltopApp(App[None]):
         theme: str | None = None,
         glyphs: str | None = None,
         keymap: Mapping[str, str] | None = None,
-        first: str | None = None,
     ) -> None:
         super().__init__()
         link = link or Recorded()
@@ -81,7 +80,6 @@ class AcceltopApp(App[None]):
         self.pen = Pen(self)
         self.scene.palette = PALETTES[theme or default_theme()]
         self._remapped = dict(keymap or {})
-        self._first = first
         self.starts: list[Callable[[], None]] = []
         """Called once the screens can be told something."""
         self.failure: AcceltopError | None = None
@@ -91,7 +89,7 @@ class AcceltopApp(App[None]):
         self._due: asyncio.TimerHandle | None = None
 
     def get_default_screen(self) -> Screen[Any]:
-        return OverviewPage()
+        return _modes()[self.DEFAULT_MODE]()
 
     # --- life
 
@@ -108,8 +106,6 @@ class AcceltopApp(App[None]):
         self.app_resume_signal.subscribe(self, lambda _: self.screen.refresh())  # the terminal has forgotten all
         if self.scene.link.recorded:
             self.set_interval(PLAY_S, self._play)
-        if self._first:
-            self.action_show(self._first)
         for start in self.starts:
             start()
         self._take()
@@ -146,6 +142,8 @@ class AcceltopApp(App[None]):
 
     def _take(self) -> None:
         self._due = None
+        if self._exit or not self.is_running:  # what a message of Textual's would know by itself
+            return
         self._drawn_s = monotonic()
         try:
             self.scene.timeline.add_all(self._feed.take())
@@ -177,7 +175,7 @@ class AcceltopApp(App[None]):
     def redraw(self, moved_only: bool = False) -> None:
         """`moved_only`: nothing but new readings came since the last time."""
         self.scene.link.look(*self.scene.head.window_ns())
-        # A last reading may come while the screens are being closed.
+        # A delivery may come while the screens are being closed.
         screen = self.screen_stack[-1] if self.screen_stack else None
         if isinstance(screen, Page):
             screen.redraw(moved_only)
@@ -251,7 +249,7 @@ class AcceltopApp(App[None]):
         elif len(self.screen_stack) > 1:
             self.pop_screen()
         else:
-            self.action_show(self.DEFAULT_MODE)
+            self.action_show(HOME)
 
     def action_help(self) -> None:
         from acceltop.views.screens.help import HelpScreen
@@ -275,7 +273,7 @@ class AcceltopApp(App[None]):
             self.notify(str(error), severity="error", markup=False)
             return
         self.scene.pid, self.scene.filter = pids[0], ""
-        self.action_show(self.DEFAULT_MODE)
+        self.action_show(HOME)
 
     async def action_quit(self) -> None:
         """At once: nothing here waits for a driver or a disk."""
@@ -315,6 +313,12 @@ class AcceltopApp(App[None]):
             now = Size(*get_terminal_size())
             event = events.Resize(now, now)
         await super().on_event(event)
+
+
+class PickerApp(AcceltopApp):
+    """Begins with the processes that one may attach to."""
+
+    DEFAULT_MODE = "processes"
 
 
 _SCREENS = {

@@ -149,14 +149,13 @@ class LiveLink:
         self._session.start()
 
     def close(self) -> None:
-        patience = CLOSE_TRACE_S if self._recorder.recording is not None else LEAVE_S
-        closing = threading.Thread(target=self._close, name="acceltop-close", daemon=True)
-        closing.start()
-        closing.join(patience)
+        _within(LEAVE_S, lambda: _ended(self._session))
+        if self._recorder.recording is not None:  # whatever a hung source would still have said is not waited for
+            _within(CLOSE_TRACE_S, self._close_trace)
 
-    def _close(self) -> None:
-        _ended(self._session)
-        self._recorder.close()
+    def _close_trace(self) -> None:
+        with self._one_at_a_time:
+            self._recorder.close()
 
     def _made(self, context: SourceContext) -> Session:
         return self._make(context, [self._deliver], [self._tick])
@@ -184,6 +183,13 @@ class LiveLink:
         if kind in ("Hello", "DeviceFound", "ProcessFound"):
             key = getattr(frame, "device", None) or getattr(frame, "pid", None) or kind
             self._opening = {**self._opening, key: frame}
+
+
+def _within(seconds: float, action: Callable[[], None]) -> None:
+    """Waits for it no longer than that."""
+    thread = threading.Thread(target=action, name="acceltop-close", daemon=True)
+    thread.start()
+    thread.join(seconds)
 
 
 def _ended(session: Session) -> None:

@@ -46,7 +46,7 @@ def watch(
     link.start()
     try:
         with Opening(feed, PALETTES[looks.theme or default_theme()]):
-            app = _app(link, feed, looks, first=None if context.pids else "processes")
+            app = _app(link, feed, looks, picker=not context.pids)
         _run(app)
     finally:
         link.close()
@@ -83,16 +83,17 @@ def checked(looks: Looks | None) -> Looks:
     return looks
 
 
-def _app(link: Link, feed: Feed, looks: Looks, first: str | None = None) -> AcceltopApp:
+def _app(link: Link, feed: Feed, looks: Looks, picker: bool = False) -> AcceltopApp:
     # Thousands of objects that all stay: collecting them while they are made costs a tenth of the first frame.
     gc.disable()
     try:
         from acceltop.profiler.timeline import Timeline
-        from acceltop.views.app import AcceltopApp
+        from acceltop.views.app import AcceltopApp, PickerApp
         from acceltop.views.keys import config_path, load_keymap
 
         keymap = load_keymap(config_path())
-        return AcceltopApp(Timeline(), link, feed, looks.theme, looks.glyphs, keymap, first=first)
+        kind = PickerApp if picker else AcceltopApp
+        return kind(Timeline(), link, feed, looks.theme, looks.glyphs, keymap)
     finally:
         gc.enable()
         gc.freeze()  # never looked at again
