@@ -22,7 +22,7 @@ demo: $(VENV)/.acceltop $(VENV)/.torch ## a training job, and acceltop attached 
 	@$(BIN)/acceltop demo
 
 test: $(VENV)/.dev $(VENV)/.torch ## all tests
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PYTEST)
 
 check: $(VENV)/.dev ## lint, types and import walls, then all tests
 	$(BIN)/ruff check .

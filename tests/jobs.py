@@ -16,6 +16,9 @@ from typing import IO, Any
 from tests.profiler.cli.program import SCRIPT
 from tests.waiting import wait_for
 
+from acceltop.profiler.errors import TraceError
+from acceltop.profiler.trace.reader import TraceReader
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -90,6 +93,15 @@ def report(trace: Path) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
     return document
+
+
+def kinds(trace: Path) -> set[str]:
+    """Of the Frames in a trace so far; it may still be written, or not be there yet."""
+    try:
+        with TraceReader(trace) as reader:
+            return {type(frame).__name__ for frame in reader.frames()}
+    except TraceError:
+        return set()
 
 
 def traces_of_us(pid: int) -> list[str]:

@@ -40,12 +40,12 @@ def test_a_window_of_many_calls_is_drawn() -> None:
 
 @pytest.mark.slow
 def test_a_long_recording_is_opened_and_gone_through() -> None:
-    paint, drawn, detailed = rows("replay_day", "--hours", "0.3", "--seeks", "3")
+    paint, drawn, detailed = rows("replay_day", "--hours", "0.1", "--seeks", "3")
     assert all(float(row[1].split()[0]) > 0 for row in (paint, drawn, detailed))
 
 
 @needs_compiler
 @pytest.mark.slow
 def test_memory_is_followed() -> None:
-    first, last = rows("soak", "--minutes", "0.3", "--most", "1000")
+    first, last = rows("soak", "--minutes", "0.1", "--most", "1000")
     assert float(first[1]) > 10 and float(last[2]) > 10

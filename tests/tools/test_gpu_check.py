@@ -55,7 +55,7 @@ def test_a_gpu_that_torch_can_not_use_is_told(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 def test_all_measurements_on_the_cpu(tmp_path: Path) -> None:
-    result = check(tmp_path, "--cpu", "--windows", "4", "--seconds", "2", "--output", "found.json")
+    result = check(tmp_path, "--cpu", "--windows", "4", "--seconds", "1", "--output", "found.json")
     found = json.loads((tmp_path / "found.json").read_text())
     assert (result.returncode, found["failed"]) == (0, [])
     assert found.keys() >= MEASUREMENTS | {"copy", "product"}

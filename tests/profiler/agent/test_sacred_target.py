@@ -40,18 +40,21 @@ def test_killed_at_random_moments_it_leaves_the_job_as_it_was(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("how", ["return", "raise", "exit3", "term"])
-def test_the_job_ends_in_a_window(how: str) -> None:
+def test_the_job_ends_in_a_window(how: str, tmp_path: Path) -> None:
     """Five jobs each: a budget that nobody would give keeps windows open most of the time."""
     with ThreadPoolExecutor(2) as two:
-        assert list(two.map(_end_in_a_window, [how] * 5, range(5))) == [None] * 5
+        files = [tmp_path / f"stop {number}" for number in range(5)]
+        assert list(two.map(_end_in_a_window, [how] * 5, files)) == [None] * 5
 
 
-def _end_in_a_window(how: str, number: int) -> None:
+def _end_in_a_window(how: str, stop: Path) -> None:
     ending = ("--end", "wait") if how == "term" else ("--end", how)
-    with job("cnn", "--seconds", str(4 + number / 7), *ending) as running:
+    with job("cnn", "--stop", str(stop), *ending) as running:
         watcher = frames(running.pid, "--budget", "100%")
         try:
-            next(lines(watcher, "KernelWindow"))
+            windows = lines(watcher, "KernelWindow")
+            assert next(windows) and next(windows)
+            stop.touch()
             if how == "term":
                 wait_for(lambda: "sha256" in running.output(), 30, "training is over")
                 running.process.terminate()

@@ -11,7 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from tests.profiler.cli.program import acceltop
+from tests.jobs import kinds
+from tests.profiler.cli.program import acceltop, start
 from tests.waiting import wait_for
 
 pytest.importorskip("torch", reason="the demo trains with PyTorch")
@@ -49,12 +50,13 @@ def test_its_trace_gives_the_same_report(demo: tuple[Path, subprocess.CompletedP
     assert again["cost"]["ratio"] < 0.05
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    script = tmp_path / "my_training_script.py"
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    """The demo's job as a script of one's own; the last of these tests ends it."""
+    script = tmp_path_factory.mktemp("job") / "my_training_script.py"
     script.write_text((files("acceltop.profiler.demo") / "train.py").read_text())
     process = subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=script.parent
     )
     assert process.stdout is not None and process.stdout.readline().startswith("step 1:")
     yield process
@@ -62,36 +64,38 @@ def job(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-def test_attach_by_name_reports_steps_that_the_job_confirms(job: subprocess.Popen[str]) -> None:
-    result = acceltop("attach", "-n", "my_training_script", "--json", "--duration", "8s")
-    assert result.returncode == 0, result.stderr
-    kinds = {json.loads(line)["kind"] for line in result.stdout.splitlines()}
-    assert kinds >= {"Hello", "DeviceFound", "ProcessFound", "Sample", "Steps", "KernelWindow", "StackWindow"}
-    assert job.poll() is None
-
-
-def test_when_the_job_ends_the_recording_ends(job: subprocess.Popen[str], tmp_path: Path) -> None:
-    import threading
-
-    trace = tmp_path / "x.mcap"
-    ending = threading.Timer(6, job.terminate)
-    ending.start()
-    result = acceltop("record", str(job.pid), "-o", str(trace), timeout_s=60)
-    ending.join()
-    assert result.returncode == 0, result.stderr
-    assert f"process {job.pid} ended" in result.stderr
-    wait_for(lambda: job.poll() is not None)
-    assert job.returncode == 0  # it decided so itself: the demo's job exits on SIGTERM
-    report = json.loads(acceltop("report", str(trace), "--json").stdout)
-    assert report["steps"]["count"] > 0
-
-
 def test_no_inject_never_enters_the_job(job: subprocess.Popen[str]) -> None:
     result = acceltop("attach", str(job.pid), "--no-inject", "--json", "--duration", "4s")
     frames = [json.loads(line) for line in result.stdout.splitlines()]
     assert not [frame for frame in frames if frame["kind"] in ("KernelWindow", "Steps")]
     assert [frame for frame in frames if frame["kind"] == "StackWindow"]
-    threads = {
-        Path(f"/proc/{job.pid}/task/{task.name}/comm").read_text() for task in Path(f"/proc/{job.pid}/task").iterdir()
-    }
+    threads = {(task / "comm").read_text() for task in Path(f"/proc/{job.pid}/task").iterdir()}
     assert not any("acceltop" in name for name in threads)
+
+
+def test_attach_by_name_streams_every_kind_of_frame(job: subprocess.Popen[str]) -> None:
+    missing = {"Hello", "DeviceFound", "ProcessFound", "Sample", "Steps", "KernelWindow", "StackWindow"}
+    watcher = start("attach", "-n", "my_training_script", "--json")
+    assert watcher.stdout is not None
+    for line in watcher.stdout:
+        missing.discard(json.loads(line)["kind"])
+        if not missing:
+            break
+    watcher.terminate()
+    _, said = watcher.communicate(timeout=20)
+    assert (watcher.returncode, missing) == (0, set()), said
+    assert job.poll() is None
+
+
+def test_when_the_job_ends_the_recording_ends(job: subprocess.Popen[str], tmp_path: Path) -> None:
+    trace = tmp_path / "x.mcap"
+    recorder = start("record", str(job.pid), "-o", str(trace))
+    wait_for(lambda: "Steps" in kinds(trace), 60, "steps in the recording")
+    job.terminate()
+    _, said = recorder.communicate(timeout=60)
+    assert recorder.returncode == 0, said
+    assert f"process {job.pid} ended" in said
+    wait_for(lambda: job.poll() is not None)
+    assert job.returncode == 0  # it decided so itself: the demo's job exits on SIGTERM
+    report = json.loads(acceltop("report", str(trace), "--json").stdout)
+    assert report["steps"]["count"] > 0
