@@ -164,8 +164,11 @@ class Agent:
 
     # ------------------------------------------------------------------ clients
     def _until_next(self) -> float:
-        due = self._probe.due() if self._probe is not None else TICK_S
-        return max(0.0, min(TICK_S, due))
+        return max(0.0, min(TICK_S, self._probe.due())) if self._has_work() else TICK_S
+
+    def _has_work(self) -> bool:
+        """A probe that nobody watches only finishes what it has begun."""
+        return self._probe is not None and bool(self._clients or self._probe.open)
 
     def _serve(self, timeout_s: float) -> None:
         poll = select.poll()
@@ -253,7 +256,7 @@ class Agent:
         try:
             if self._probe is None:
                 self._find_probe()
-            elif self._clients or self._probe.open:
+            elif self._has_work():
                 self._probe.act()
         except Exception as error:
             self._failed = "%s: %s" % (type(error).__name__, str(error)[:300])

@@ -44,6 +44,34 @@ print(hello["kind"], hello["probe"], ours, [name for name in globals() if "accel
     assert not place.exists()
 
 
+def test_left_alone_it_takes_no_time_from_the_job(tmp_path: Path) -> None:
+    """Between the end of its last acceltop and its own it only waits: when it turned in circles, steps took thrice."""
+    pytest.importorskip("torch")
+    place = tmp_path / "agent"
+    code = f"""
+import os, select, socket, time, torch
+exec({agent_source({"directories": [str(place)], "budget": 0.01})!r}, {{}})
+end = time.monotonic() + 60
+while not os.path.exists({str(place / "agent.sock")!r}):
+    assert time.monotonic() < end
+    time.sleep(0.01)
+with socket.socket(socket.AF_UNIX) as link:
+    link.connect({str(place / "agent.sock")!r})
+    said = b""
+    while b'"PyTorch"' not in said:
+        assert time.monotonic() < end
+        said += link.recv(1 << 16)
+    time.sleep(0.5)
+began, cpu = time.monotonic(), time.process_time()
+while os.path.exists({str(place)!r}):
+    assert time.monotonic() < end
+    time.sleep(0.1)
+print(f"{{(time.process_time() - cpu) / (time.monotonic() - began):.3f}}")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stderr == "" and float(done.stdout) < 0.2
+
+
 def test_somebody_elses_directory_is_not_taken(tmp_path: Path) -> None:
     place = tmp_path / "agent"
     place.mkdir(0o755)
