@@ -12,6 +12,7 @@ from acceltop.profiler.clock import NS_PER_S, monotonic, now_ns
 from acceltop.profiler.errors import TargetError
 from acceltop.profiler.model import ProcessFound
 
+_FIRST_S = 0.5  # thousands of processes can wait for the first readings
 _WAIT_S = (2.0, 60.0)  # from one look at a process without a framework to the next: least, most
 
 
@@ -23,7 +24,7 @@ class Lookout:
 
     def __init__(self) -> None:
         self._due: dict[int, float] = {}  # by pid, on the monotonic clock
-        self._next_s = 0.0
+        self._next_s = monotonic() + _FIRST_S
         self._argv: dict[int, tuple[str, ...]] = {}  # of those that were found
 
     def find(self) -> list[int]:

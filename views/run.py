@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from acceltop.profiler.errors import UsageError
 
 if TYPE_CHECKING:
+    from acceltop.profiler.history.store import Limits
     from acceltop.profiler.source import SourceContext
     from acceltop.views.app import AcceltopApp
     from acceltop.views.feed import Feed
@@ -29,11 +30,15 @@ class Looks:
 
 
 def watch(
-    context: SourceContext, only: Sequence[str] = (), looks: Looks | None = None, make: MakeSession | None = None
+    context: SourceContext,
+    only: Sequence[str] = (),
+    looks: Looks | None = None,
+    make: MakeSession | None = None,
+    limits: Limits | None = None,
 ) -> None:
     """The live screens until the user quits; without a process to watch, the picker. Raises AcceltopError.
 
-    `make` makes the sessions where what is watched is not of this machine.
+    `make` makes the sessions where what is watched is not of this machine; `limits` say how much is kept.
     """
     from acceltop.views.feed import Feed
     from acceltop.views.live import LiveLink
@@ -46,7 +51,7 @@ def watch(
     link.start()
     try:
         with Opening(feed, PALETTES[looks.theme or default_theme()]):
-            app = _app(link, feed, looks, picker=not context.pids)
+            app = _app(link, feed, looks, limits, picker=not context.pids)
         _run(app)
     finally:
         link.close()
@@ -83,7 +88,7 @@ def checked(looks: Looks | None) -> Looks:
     return looks
 
 
-def _app(link: Link, feed: Feed, looks: Looks, picker: bool = False) -> AcceltopApp:
+def _app(link: Link, feed: Feed, looks: Looks, limits: Limits | None = None, picker: bool = False) -> AcceltopApp:
     # Thousands of objects that all stay: collecting them while they are made costs a tenth of the first frame.
     gc.disable()
     try:
@@ -93,7 +98,7 @@ def _app(link: Link, feed: Feed, looks: Looks, picker: bool = False) -> Acceltop
 
         keymap = load_keymap(config_path())
         kind = PickerApp if picker else AcceltopApp
-        return kind(Timeline(), link, feed, looks.theme, looks.glyphs, keymap)
+        return kind(Timeline(limits), link, feed, looks.theme, looks.glyphs, keymap)
     finally:
         gc.enable()
         gc.freeze()  # never looked at again

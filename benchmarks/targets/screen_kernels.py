@@ -1,8 +1,9 @@
 """The live screens over this machine's devices and a job whose table of kernels has 300 rows, new ones each second.
 
-    python -m benchmarks.targets.screen_kernels [INTERVAL_S]
+    python -m benchmarks.targets.screen_kernels [INTERVAL_S [short]]
 
 Stands for an attached job where no GPU is: the sources are the real ones, and one more gives the Frames of the job.
+`short` keeps so little that all of it is full after a minute or two.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from acceltop.profiler.clock import NS_PER_S, now_ns
+from acceltop.profiler.history.store import Limits
 from acceltop.profiler.model import PHASES, Cost, Frame, KernelRow, KernelWindow, ProcessFound, StackWindow, Steps
 from acceltop.profiler.session import Session, Sink, installed
 from acceltop.profiler.source import SourceContext
@@ -22,6 +24,7 @@ KERNELS = 300
 STEPS = 12  # a second
 NAMES = [f"void cutlass::kernel_{n}<cutlass_80_tensorop_bf16_s16816gemm_{n}x128_nn_align8>" for n in range(KERNELS)]
 STACK = "MainThread;<module> (train.py:9);train (train.py:{n});forward (model.py:{n})"
+SHORT = Limits(raw=600, steps=4000, tiers=((5 * NS_PER_S, 6), (15 * NS_PER_S, 4)))
 
 
 class Job:
@@ -66,4 +69,5 @@ def make(context: SourceContext, sinks: Sequence[Sink], ticks: Sequence[Callable
 
 
 if __name__ == "__main__":
-    watch(SourceContext(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0, (os.getppid(),)), make=make)
+    interval_s = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    watch(SourceContext(interval_s, (os.getppid(),)), make=make, limits=SHORT if "short" in sys.argv else None)
