@@ -7,7 +7,7 @@ import sys
 
 from tests.views.session_frames import gpu_session
 
-from acceltop.profiler.model import DeviceFound, Hello, Sample
+from acceltop.profiler.model import DeviceFound, Frame, Hello, Sample
 from acceltop.views.opening import picture
 
 FOUND = DeviceFound(1, "nvidia:GPU-0", "H100", "gpu", index=0, memory_bytes=80 << 30)
@@ -15,7 +15,7 @@ FOUND = DeviceFound(1, "nvidia:GPU-0", "H100", "gpu", index=0, memory_bytes=80 <
 
 def test_devices_and_what_was_read_of_them() -> None:
     values = {"hw.gpu.utilization": 0.9, "hw.gpu.sm.active": 0.42, "hw.gpu.memory.usage": float(40 << 30)}
-    frames = [Hello(1, "node1"), FOUND, Sample(2, "nvml", values, FOUND.device)]
+    frames: list[Frame] = [Hello(1, "node1"), FOUND, Sample(2, "nvml", values, FOUND.device)]
     title, _, rule, _, row = (line.text for line in picture(frames, 100))
     assert "acceltop  node1" in title
     assert "1 devices" in rule

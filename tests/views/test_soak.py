@@ -1,4 +1,4 @@
-"""A growing history: the memory of the screens stays what it is once the rings are full (`benchmarks/soak.py`: long)."""
+"""A growing history: the memory of the screens stays what it is once the rings are full (a long one: benchmarks)."""
 
 from __future__ import annotations
 
