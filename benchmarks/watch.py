@@ -95,7 +95,7 @@ class Watch:
 
     def _complaint(self) -> str:
         if not self._over:
-            return ""
+            return "".join(f": {note['text']}" for note in self.frames("Note") if note["level"] != "info")
         self._stderr.seek(0)
         said = self._stderr.read().decode(errors="replace").strip().splitlines()
         return f": {said[-1]}" if said else ""
