@@ -170,26 +170,34 @@ def _common(before: Sequence[object], after: Sequence[object]) -> int:
 
 def changes(old: Line, new: Line, width: int) -> Iterator[tuple[int, Span, int]]:
     """(column, what to write there, its cells) that turn `old` into `new`, where lines have `width` cells."""
-    known = dict(_placed(old, width)) if old.back == new.back else {}
-    for column, span in _placed(new, width):
+    known = {column: span for column, span, _ in _placed(old, width)} if old.back == new.back else {}
+    for column, span, count in _placed(new, width):
         before = known.get(column)
         if before == span:
             continue
-        text, token = span
-        if before is not None and before.token == token and _narrow(text) and _narrow(before.text):
-            first = _common(before.text, text)
-            last = _common(before.text[::-1], text[::-1]) if len(before.text) == len(text) else 0
-            text = text[first : max(len(text) - last, first)]
-            column += first
-        if text:
-            yield column, Span(text, token), cells(text)
+        if before is not None and before.token == span.token and count == len(span.text) and _narrow(before.text):
+            first, text = _moved(before.text, span.text)
+            if text:
+                yield column + first, Span(text, span.token), len(text)
+        else:
+            yield column, span, count
 
 
-def _placed(line: Line, width: int) -> Iterator[tuple[int, Span]]:
-    """Spans by the column that they begin in, and blanks up to `width`."""
-    column = 0
+def _moved(before: str, after: str) -> tuple[int, str]:
+    """Where two texts begin to differ, and what of `after` differs from there on."""
+    first = _common(before, after)
+    last = _common(before[:first:-1], after[:first:-1]) if len(before) == len(after) else 0
+    return first, after[first : len(after) - last]
+
+
+def _placed(line: Line, width: int) -> list[tuple[int, Span, int]]:
+    """Column, span and its cells; blanks up to `width`."""
+    column, placed = 0, []
     for span in line.spans if line.width <= width else clipped(line.spans, width):
-        yield column, span
-        column += cells(span.text)
+        text = span.text
+        count = len(text) if text.isascii() else cells(text)
+        placed.append((column, span, count))
+        column += count
     if column < width:
-        yield column, Span(" " * (width - column))
+        placed.append((column, Span(" " * (width - column)), width - column))
+    return placed
