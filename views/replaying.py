@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from acceltop.profiler.clock import NS_PER_S
@@ -89,11 +90,15 @@ class ReplayLink:
             while (wanted := self._next()) is not None:
                 t0_ns, t1_ns = wanted
                 replay.show(max(t0_ns, t1_ns - TABLES_NS), t1_ns)
-                if self._wanted is None:  # else what was asked for is of no use any more
-                    replay.show(*wanted)
+                replay.show(t0_ns, t1_ns, partial(self._left, t0_ns, t1_ns))
         except AcceltopError as error:
             problem = error
             deliver(lambda: failed(problem))
+
+    def _left(self, t0_ns: int, t1_ns: int) -> bool:
+        """Whether meanwhile a time is looked at that is far from this range."""
+        wanted = self._wanted
+        return wanted is not None and not t0_ns <= wanted[1] <= t1_ns + (t1_ns - t0_ns) // 4
 
     def _told(self, progress: float) -> None:
         self.progress = progress

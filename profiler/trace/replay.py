@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from acceltop.profiler.clock import NS_PER_S, monotonic
 from acceltop.profiler.model import ClockSync, DeviceFound, Frame, Hello, ProcessFound
@@ -102,21 +102,29 @@ class Replay:
         for problem in reader.problems:
             self.timeline.add(problem)
 
-    def show(self, t0_ns: int, t1_ns: int) -> None:
-        """Knows the range, and half as much again around it, in detail; does nothing where that is so already."""
+    def show(self, t0_ns: int, t1_ns: int, stale: Callable[[], bool] = lambda: False) -> None:
+        """Knows the range, and half as much again around it, in detail; does nothing where that is so already.
+
+        Gives up as soon as it is `stale`: nobody looks there any more.
+        """
         first, last = self._shown
         if first <= max(t0_ns, self.t0_ns) and min(t1_ns, self.t1_ns) <= last:
             return
         margin = (t1_ns - t0_ns) // 4
         t0_ns, t1_ns = t0_ns - margin, t1_ns + margin
         detail = self.timeline.new_detail()
-        self._shown = t0_ns, t1_ns
         if t1_ns - t0_ns > DETAIL_NS:
+            self._shown = t0_ns, t1_ns
             if t1_ns - t0_ns <= LEVELS_NS:
                 load(detail, self._reader.levels(t0_ns, t1_ns))
             self.timeline.show_detail(detail)
             return
-        detail.add_all(frame for frame in self._reader.frames(t0_ns, t1_ns) if not isinstance(frame, _IDENTITY))
+        for frame in self._reader.frames(t0_ns, t1_ns):
+            if stale():
+                return
+            if not isinstance(frame, _IDENTITY):
+                detail.add(frame)
+        self._shown = t0_ns, t1_ns
         self.timeline.show_detail(detail, (t0_ns, t1_ns))
 
 

@@ -140,3 +140,14 @@ def test_an_unclosed_trace_is_read_once_with_progress(tmp_path: Path) -> None:
         assert progress == sorted(progress) and progress[-1] == 1.0
         assert replay.t1_ns == T0 + 30 * S
         assert [note.code for note in replay.timeline.notes()] == ["test.begin", "trace.cut"]
+
+
+def test_a_range_that_nobody_looks_at_any_more_is_given_up(reader: TraceReader) -> None:
+    replay = Replay(reader)
+    replay.show(T0 + 5 * S, T0 + 10 * S)
+    before = replay.timeline.steps(PID, T0 + 5 * S, T0 + 10 * S).index.tolist()
+    looks = iter([False, False])
+    replay.show(T0 + 20 * S, T0 + 25 * S, lambda: next(looks, True))
+    assert replay.timeline.steps(PID, T0 + 5 * S, T0 + 10 * S).index.tolist() == before
+    replay.show(T0 + 20 * S, T0 + 25 * S)
+    assert len(replay.timeline.steps(PID, T0 + 20 * S, T0 + 25 * S).index)
