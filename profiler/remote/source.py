@@ -20,7 +20,6 @@ from acceltop.profiler.source import SourceContext
 from acceltop.profiler.text import clean
 
 ASK_S = 5.0  # between two questions for the time, which also show that the link is there
-SILENCE_S = 12.0  # then another link is tried
 FIRST_QUESTIONS, ANSWER_S = 3, 1.0
 LISTEN_S = 0.25
 RETRY_S, RETRY_LATER_S, LATER_S = 0.5, 5.0, 120.0
@@ -33,6 +32,7 @@ class RemoteSource:
     """Reads a Link that has begun. `renew` makes another one when it is lost (raises AcceltopError: try again)."""
 
     deadline_s = 60.0
+    silence_s = 12.0  # then another link is tried
 
     def __init__(
         self,
@@ -139,8 +139,8 @@ class RemoteSource:
             self._asked = now
             link.ask_time()
         if not self._ready(link, timeout_s):
-            if now - self._heard > SILENCE_S:
-                yield from self._lose(link, f"nothing was heard for {SILENCE_S:g} s")
+            if now - self._heard > self.silence_s:
+                yield from self._lose(link, f"nothing was heard for {self.silence_s:g} s")
             return
         try:
             messages = link.read()

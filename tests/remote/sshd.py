@@ -67,8 +67,8 @@ def serve(
     with (folder / "sshd.log").open("wb") as log:
         process = subprocess.Popen([*before, SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log)
     try:
-        wait_for(lambda: process.poll() is not None or _listens(port), what="sshd to listen")
-        assert process.poll() is None, (folder / "sshd.log").read_text()
+        said = wait_for(lambda: _said(process, folder / "sshd.log"), what="sshd to listen")
+        assert process.poll() is None, said
         yield Server(port, home, spool or folder, process, _options(folder, port))
     finally:
         process.kill()  # `unshare` takes no notice of less
@@ -138,6 +138,7 @@ def free_port() -> int:
         return port
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
+def _said(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Once it listens, or has ended."""
+    said = log.read_text()
+    return said if "Server listening" in said or process.poll() is not None else ""

@@ -28,6 +28,9 @@ from acceltop.profiler.source import SourceContext
 from acceltop.profiler.trace.reader import TraceReader
 
 pytestmark = needs_sshd
+# A network of its own; a queue on its loopback device that no packet fits into drops all of them.
+LONELY = ("unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh")
+DROPS = ("dev", "lo", "root", "tbf", "rate", "8bit", "burst", "1b", "limit", "1b")
 LIMITS = {"bytes": 1 << 30, "idle_s": 3600.0}
 
 
@@ -47,9 +50,9 @@ def _listed(server: Server) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in document["recordings"]}
 
 
-def _recorded(server: Server, **limits: float) -> RemoteSource:
-    """A recording of the host at 0.1 s, and a source that follows it."""
-    transport = ssh("127.0.0.1", server.options)
+def _recorded(server: Server, program: str = "ssh", **limits: float) -> RemoteSource:
+    """A recording of the host at 0.1 s, and a source that follows it. `program`: the ssh client."""
+    transport = ssh("127.0.0.1", server.options, program)
     link = connect(transport, request(do="record", interval=0.1, limits=LIMITS | limits), True, None)
     again = {"do": "follow", "id": link.began["id"], "to_its_end": True, "stacks": False}
     source = RemoteSource("far", link, lambda have: connect(transport, {**again, "offset": have}, True, None))
@@ -60,6 +63,16 @@ def _recorded(server: Server, **limits: float) -> RemoteSource:
 def _followed(source: RemoteSource, frames: list[Frame], number: int) -> bool:
     frames += source.poll()
     return source.ended.is_set() or sum(isinstance(frame, Sample) for frame in frames) >= number
+
+
+def _noted(source: RemoteSource, frames: list[Frame], code: str) -> str:
+    """The text of a Note, once it has come."""
+    frames += source.poll()
+    return next((frame.text for frame in frames if isinstance(frame, Note) and frame.code == code), "")
+
+
+def _codes(frames: list[Frame]) -> list[str]:
+    return [frame.code for frame in frames if isinstance(frame, Note)]
 
 
 def _to_the_end(source: RemoteSource, frames: list[Frame]) -> None:
@@ -124,8 +137,7 @@ def test_the_link_is_cut_again_and_again(server: Server) -> None:
     _to_the_end(source, frames)
     source.clean()
     _check_whole(source, frames)
-    codes = [frame.code for frame in frames if isinstance(frame, Note)]
-    assert codes.count("remote.lost") == codes.count("remote.back") == 3
+    assert _codes(frames).count("remote.lost") == _codes(frames).count("remote.back") == 3
     assert not _listed(server)
 
 
@@ -145,6 +157,29 @@ def test_a_link_that_stands_still_loses_nothing(server: Server) -> None:
     _to_the_end(source, frames)
     source.clean()
     _check_whole(source, frames)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("tc"), reason="a network of its own needs root, and tc")
+def test_packets_that_are_dropped_cost_nothing(tmp_path: Path) -> None:
+    with serve(tmp_path, "LogLevel INFO", before=LONELY) as server:
+        inside = ("nsenter", "--net", "--target", str(server.process.pid))
+        client = tmp_path / "ssh-inside"
+        client.write_text(f'#!/bin/sh\nexec {" ".join(inside)} ssh -oConnectTimeout=1 "$@"\n')
+        client.chmod(0o700)
+        source = _recorded(server, str(client))
+        source.silence_s = 2.0
+        frames: list[Frame] = list(source.open(SourceContext(interval_s=0.1)))
+        wait_for(lambda: _followed(source, frames, 5), 30)
+        subprocess.run([*inside, "tc", "qdisc", "add", *DROPS], check=True)
+        wait_for(lambda: "nothing was heard" in _noted(source, frames, "remote.lost"), 30, "the link to be lost")
+        spool = next(server.spool.rglob("spool"))
+        size = spool.stat().st_size
+        wait_for(lambda: spool.stat().st_size > size, 10, "the recording to go on")
+        subprocess.run([*inside, "tc", "qdisc", "delete", *DROPS[:3]], check=True)
+        wait_for(lambda: _noted(source, frames, "remote.back"), 30, "the link to be back")
+        _to_the_end(source, frames)
+        source.clean()
+        _check_whole(source, frames)
 
 
 def test_it_ends_at_its_limits(server: Server) -> None:
