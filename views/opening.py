@@ -14,7 +14,7 @@ from types import TracebackType
 from rich.console import Console
 
 from acceltop.profiler import numbers
-from acceltop.profiler.model import DeviceFound, Frame, Hello, Sample
+from acceltop.profiler.model import DeviceFound, Frame, Hello, Note, Sample
 from acceltop.profiler.text import clean
 from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.ink import Ink
@@ -25,7 +25,8 @@ from acceltop.views.facts.activity import ACTIVITY, HOST_ACTIVITY
 from acceltop.views.feed import Feed
 from acceltop.views.theme import Palette
 
-LOOK_S = 0.02
+LOOK_S = 0.01
+FIRST_S = 0.2  # what accelerators are waited for: read beside an import, they take five times as long
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _Device = tuple[DeviceFound, dict[str, float]]
 
@@ -37,12 +38,13 @@ class Opening:
         self._feed, self._palette = feed, palette
         self._ink = Ink(Console().color_system)
         self._shown: list[Line] = []
-        self._over = threading.Event()
+        self._told, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="acceltop-opening", daemon=True)
 
     def __enter__(self) -> Opening:
         if sys.stdout.isatty():
             self._thread.start()
+            self._told.wait(FIRST_S)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -62,6 +64,8 @@ class Opening:
             if len(frames) != known:
                 known = len(frames)
                 self._draw(picture(frames, columns)[:rows], columns, rows)
+                if any(map(_of_accelerators, frames)):
+                    self._told.set()
 
     def _draw(self, lines: list[Line], columns: int, rows: int) -> None:
         lines += [BLANK] * (rows - len(lines))
@@ -70,6 +74,11 @@ class Opening:
             self._ink.put(old, new, 0, y, columns, self._palette)
         self._shown = lines
         _write(self._ink.take())
+
+
+def _of_accelerators(frame: Frame) -> bool:
+    """A reading of one, or why there is none."""
+    return isinstance(frame, (Sample, Note)) and frame.source == "nvml"
 
 
 def picture(frames: Iterable[Frame], width: int) -> list[Line]:
