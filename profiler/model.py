@@ -16,8 +16,28 @@ Values: TypeAlias = Mapping[str, float]
 """Metric name (see `metrics.py`) to value, in the metric's own unit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Record:
+    """Equal where kind and fields are. Written once: `dataclass` would compile it for each kind anew, which was a tenth
+    of the start of every command."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, type(self)) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        known = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"{type(self).__name__}({known})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Hello(Record):
     """First frame of every stream."""
 
     time_ns: int
@@ -29,8 +49,8 @@ class Hello:
     cloud: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClockSync:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ClockSync(Record):
     """Another clock against ours at one moment: `reference_ns` there was `time_ns` here, give or take `error_ns`."""
 
     time_ns: int
@@ -39,8 +59,8 @@ class ClockSync:
     error_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceFound:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DeviceFound(Record):
     """An accelerator, or the host's CPU. `device` is its id: `nvidia:GPU-<uuid>`, `opencl:<pci or index>`, `cpu`."""
 
     time_ns: int
@@ -58,8 +78,8 @@ class DeviceFound:
     attributes: Mapping[str, str] = field(default_factory=dict)  # driver, compute units, PCIe generation …
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceLost:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DeviceLost(Record):
     """The device answers no more; `reason` in words."""
 
     time_ns: int
@@ -67,8 +87,8 @@ class DeviceLost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Sample(Record):
     """Polled counters of one device, of one process, or (both absent) of the host."""
 
     time_ns: int
@@ -79,8 +99,8 @@ class Sample:
     states: Mapping[str, str] = field(default_factory=dict)  # what is a word: throttle reason, performance state
 
 
-@dataclass(frozen=True, slots=True)
-class KernelRow:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class KernelRow(Record):
     """One kernel, copy or op, summed over a window. Times are on the device for kernels, self time for CPU ops."""
 
     name: str
@@ -102,8 +122,8 @@ class KernelRow:
     phase: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Slices:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Slices(Record):
     """Single calls as columns of equal length, in the order of their start."""
 
     names: tuple[str, ...]  # each name once
@@ -114,8 +134,8 @@ class Slices:
     duration_ns: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class KernelWindow:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class KernelWindow(Record):
     """What ran in one or more short profiled windows between t0 and t1 of one process."""
 
     t0_ns: int
@@ -138,8 +158,8 @@ class KernelWindow:
         return self.t1_ns
 
 
-@dataclass(frozen=True, slots=True)
-class StackWindow:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class StackWindow(Record):
     """Sampled stacks. Keys are `thread;outermost;…;innermost` with `function (file:line)`; values count samples."""
 
     t0_ns: int
@@ -158,8 +178,8 @@ class StackWindow:
         return self.t1_ns
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Steps(Record):
     """Consecutive training steps as columns (a frame a step would be the larger part of a trace).
 
     Step `first_index + i` took `duration_ns[i]`; the first began at `start_ns`, each begins where the one before ended.
@@ -185,8 +205,8 @@ class Steps:
 PHASES = ("data", "forward", "backward", "optimizer", "communication", "other")
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryStats:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MemoryStats(Record):
     """A framework's own allocator, in bytes."""
 
     time_ns: int
@@ -198,8 +218,8 @@ class MemoryStats:
     device: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Cost(Record):
     """What acceltop costs the job: `ratio` 0.003 = the job is 0.3 % slower."""
 
     time_ns: int
@@ -215,8 +235,8 @@ class Cost:
     memory_bytes: int | None = None  # growth of the process since attach that is put down to us
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessFound:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ProcessFound(Record):
     """A process of interest."""
 
     time_ns: int
@@ -236,8 +256,8 @@ class ProcessFound:
 LAYERS = ("framework", "compiler", "platform", "hardware", "cloud")
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessGone:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ProcessGone(Record):
     """The process ended; `exit_code` is negative for a signal, absent where nobody told."""
 
     time_ns: int
@@ -246,8 +266,8 @@ class ProcessGone:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Note(Record):
     """A warning or a fact for the user: `text` says it, `next_step` what to do."""
 
     time_ns: int

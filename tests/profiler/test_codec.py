@@ -13,7 +13,7 @@ from tests.profiler.strategies import frames
 
 from acceltop.profiler import codec
 from acceltop.profiler.codec import CodecError
-from acceltop.profiler.model import FRAMES, Frame, KernelRow, KernelWindow, Note, Sample, StackWindow, Steps
+from acceltop.profiler.model import FRAMES, DeviceLost, Frame, KernelRow, KernelWindow, Note, Sample, StackWindow, Steps
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -137,3 +137,10 @@ def leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
     if isinstance(value, list):
         return [leaf for inner in value for leaf in leaves(inner, f"{path}[]")]
     return [(path, value)]
+
+
+def test_frames_are_equal_where_kind_and_fields_are() -> None:
+    first, same, other = (Sample(1, "host", {"a": value}) for value in (1.0, 1.0, 2.0))
+    assert first == same and first != other and first != DeviceLost(1, "host", "gone")
+    assert hash(DeviceLost(1, "gpu", "gone")) == hash(DeviceLost(1, "gpu", "gone"))
+    assert repr(DeviceLost(1, "gpu", "gone")) == "DeviceLost(time_ns=1, device='gpu', reason='gone')"
