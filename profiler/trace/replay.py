@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from acceltop.profiler.clock import NS_PER_S, monotonic
 from acceltop.profiler.model import ClockSync, DeviceFound, Frame, Hello, ProcessFound
@@ -100,7 +101,7 @@ class Replay:
         self.t0_ns, self.t1_ns = overview.t0_ns, overview.t1_ns
         self._shown = (0, -1)
         for problem in reader.problems:
-            self.timeline.add(problem)
+            self.timeline.add(problem if problem.time_ns else replace(problem, time_ns=self.t1_ns))  # of no moment
 
     def show(self, t0_ns: int, t1_ns: int, stale: Callable[[], bool] = lambda: False) -> None:
         """Knows the range, and half as much again around it, in detail; does nothing where that is so already.

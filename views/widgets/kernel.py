@@ -119,12 +119,9 @@ class KernelPane(Pane):
         """Side by side, or where that is too narrow below each other; none in less than LEAST_CHART lines."""
         if height < LEAST_CHART:
             return []
-        if width >= WIDE:
-            each = (width - 4) // 2
-            blocks = [
-                block for block in (self._roofline(fact, each, height), self._history(fact, each, height)) if block
-            ]
-            return beside([(block, each) for block in blocks], height, 2) if blocks else []
+        each = (width - 4) // 2
+        if width >= WIDE and (roof := self._roofline(fact, each, height)):
+            return beside([(roof, each), (self._history(fact, each, height), each)], height, 2)
         roof = self._roofline(fact, width, height // 2) if height >= 2 * LEAST_CHART else []
         return [*roof, *self._history(fact, width, height - len(roof))]
 

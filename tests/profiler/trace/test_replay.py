@@ -140,6 +140,7 @@ def test_an_unclosed_trace_is_read_once_with_progress(tmp_path: Path) -> None:
         assert progress == sorted(progress) and progress[-1] == 1.0
         assert replay.t1_ns == T0 + 30 * S
         assert [note.code for note in replay.timeline.notes()] == ["test.begin", "trace.cut"]
+        assert replay.timeline.span == (replay.t0_ns, replay.t1_ns)  # a note on the file is of no moment
 
 
 def test_a_range_that_nobody_looks_at_any_more_is_given_up(reader: TraceReader) -> None:
