@@ -245,6 +245,8 @@ def test_the_end_of_a_process_is_told_with_its_code() -> None:
         text = findings(scene_of([ProcessFound(T0, PID, "x"), gone]))[0].text
         assert text.startswith(f"process {PID} exited at ")
         assert text.endswith(words)
+    told = findings(scene_of([ProcessFound(T0, PID, "x"), ProcessGone(T0, PID, None, "not collected yet")]))
+    assert told[0].text.endswith(" (not collected yet)")
 
 
 # --- single calls

@@ -79,7 +79,9 @@ def _gone(scene: Scene, at: int) -> list[Finding]:
 
 def _ended(gone: ProcessGone) -> Finding:
     level = "info" if gone.exit_code in (0, None) else "error"
-    return Finding(level, gone.time_ns, f"process {own_pid(gone.pid)} {exit_words(gone)}", source="process")
+    reason = f" ({gone.reason})" if gone.reason else ""
+    text = f"process {own_pid(gone.pid)} {exit_words(gone)}{reason}"
+    return Finding(level, gone.time_ns, text, source="process")
 
 
 def exit_words(gone: ProcessGone) -> str:
@@ -87,7 +89,7 @@ def exit_words(gone: ProcessGone) -> str:
     words = f"exited at {clock(gone.time_ns)}"
     if gone.exit_code is not None:
         words += f", signal {-gone.exit_code}" if gone.exit_code < 0 else f", code {gone.exit_code}"
-    return f"{words} ({gone.reason})" if gone.reason else words
+    return words
 
 
 def clock(time_ns: int) -> str:
