@@ -8,14 +8,16 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from time import perf_counter, process_time
+from typing import Any
 
 from benchmarks.table import markdown
 from benchmarks.trace_size import recording
+from tests.jobs import job
 from tests.remote.requests import request
 from tests.remote.sshd import Server, serve
 
@@ -32,11 +34,12 @@ from acceltop.profiler.source import SourceContext
 
 ONE_WAY_S = 0.025
 STARTS = 5
+SETTLE_S = 8.0  # what it took to load itself is given back by then
 
 
-def opened(transport: Transport, cache: bool = True) -> tuple[RemoteSource, Iterator[Frame]]:
-    """A machine whose host is watched, and the Frames of its opening."""
-    asked = request(only=["host"])
+def opened(transport: Transport, cache: bool = True, **args: Any) -> tuple[RemoteSource, Iterator[Frame]]:
+    """A machine whose host is watched, or what `args` say, and the Frames of its opening."""
+    asked = request(**args)
     source = RemoteSource(
         "far", connect(transport, asked, cache, None), lambda _: connect(transport, asked, cache, None)
     )
@@ -45,7 +48,7 @@ def opened(transport: Transport, cache: bool = True) -> tuple[RemoteSource, Iter
 
 def links(transport: Transport, hosts: int) -> list[Link]:
     """As many connections, made as `acceltop ssh host1,host2,…` makes them."""
-    results = connect_all([transport] * hosts, request(only=["host"]), True)
+    results = connect_all([transport] * hosts, request(only=["host"]), True, None)
     return [result for result in results if isinstance(result, Link)]
 
 
@@ -86,18 +89,26 @@ def recovery_s(transport: Transport) -> float:
         return perf_counter() - begin
 
 
-def cost_there(transport: Transport, seconds: int) -> tuple[float, float]:
-    """Share of a core and RSS of the program over there, without its first seconds."""
-    source, frames = opened(transport)
-    shares, memory = [], 0.0
+def cost_there(transport: Transport, seconds: int, **args: Any) -> tuple[float, float]:
+    """Share of a core and most RSS of the program over there, without its first seconds."""
+    source, frames = opened(transport, **args)
+    found: list[Mapping[str, float]] = []
     with closing(source):
-        end = perf_counter() + seconds
+        end = perf_counter() + SETTLE_S + seconds
         while perf_counter() < end:
             values = until(source, frames, Sample).values  # type: ignore[union-attr]
             frames = iter(source.poll())
-            shares.append(values.get("acceltop.cpu.utilization", 0.0))
-            memory = max(memory, values["acceltop.memory.usage"])
-    return sum(shares[3:]) / max(1, len(shares[3:])), memory
+            if "acceltop.memory.usage" in values and perf_counter() > end - seconds:
+                found.append(values)
+    memory = max(values["acceltop.memory.usage"] for values in found)
+    return mean(values["acceltop.cpu.utilization"] for values in found), memory
+
+
+def cost_of_a_job(transport: Transport, seconds: int) -> tuple[float, float]:
+    """The same while a training job there is watched, with its kernels."""
+    with job("cnn", "--seconds", "600") as running:
+        everything: dict[str, Any] = {"only": [], "no_inject": False, "budget": 0.01}
+        return cost_there(transport, seconds, target=str(running.pid), **everything)
 
 
 def wire_bytes_a_second(seconds: int = 300) -> float:
@@ -112,8 +123,8 @@ def wire_bytes_a_second(seconds: int = 300) -> float:
     return total / seconds
 
 
-def cost_a_host(hosts: int, seconds: int) -> float:
-    """CPU of this side for each of many hosts, as a share of a core."""
+def cost_a_host(hosts: int, seconds: int) -> tuple[int, float]:
+    """How many of many hosts came up, and the CPU of this side for each of them, as a share of a core."""
     with tempfile.TemporaryDirectory() as home:
         transport = via(["env", "-i", f"HOME={home}", "PATH=/usr/bin:/bin"])
         sources = [opened_by(link) for link in links(transport, hosts)]
@@ -122,12 +133,12 @@ def cost_a_host(hosts: int, seconds: int) -> float:
         begin, end = process_time(), perf_counter() + seconds
         while perf_counter() < end:
             for source, _ in sources:
-                source._context = SourceContext(interval_s=1.0 / hosts)
+                source._context = SourceContext(interval_s=1.0 / len(sources))
                 list(source.poll())
         spent = process_time() - begin
         for source, _ in sources:
             source.close()
-    return spent / seconds / hosts
+    return len(sources), spent / seconds / len(sources)
 
 
 def slow(server: Server) -> Transport:
@@ -155,6 +166,8 @@ def main() -> None:
         cold, warm = starts(near)
         far_cold, far_warm = starts(slow(server))
         share, memory = cost_there(near, args.seconds)
+        job_share, job_memory = cost_of_a_job(near, args.seconds)
+        up, each = cost_a_host(args.hosts, args.seconds)
         rows = [
             ("cold start to the first Frame", cold, "3 s"),
             ("warm start", warm, "1 s"),
@@ -163,8 +176,11 @@ def main() -> None:
             ("back after the link was cut", f"{median(recovery_s(near) for _ in range(STARTS)):.2f} s", "3 s"),
             ("on the wire, 8 GPUs with hotspots", f"{size(wire_bytes_a_second())}/s", "5 kB/s"),
             ("CPU over there, host alone, of a core", percent(share), "1 %"),
-            ("RSS over there", size(memory), "40 MB"),
-            (f"CPU here for each of {args.hosts} hosts", percent(cost_a_host(args.hosts, args.seconds)), ""),
+            ("RSS over there, host alone", size(memory), "40 MB"),
+            ("CPU over there, a job with its kernels, of a core", percent(job_share), "1 %"),
+            ("RSS over there, a job with its kernels", size(job_memory), "40 MB"),
+            ("hosts that came up", f"{up} of {args.hosts}", "all"),
+            ("CPU here for each of them, of a core", percent(each), ""),
         ]
     print(markdown(("what", "measured", "goal"), rows))
 

@@ -206,7 +206,7 @@ def reach(machines: Machines, request: Mapping[str, Any]) -> list[RemoteSource]:
         return [source(machines.transports[0], request, machines.cache, link)]
     sources: list[RemoteSource] = []
     error: AcceltopError | None = None
-    results = connect_all(machines.transports, request, machines.cache)
+    results = connect_all(machines.transports, request, machines.cache, output.say)
     for index, (transport, result) in enumerate(zip(machines.transports, results, strict=True)):
         if isinstance(result, AcceltopError):
             error = result

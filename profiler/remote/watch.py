@@ -23,6 +23,7 @@ from acceltop.profiler.text import clean
 
 LOOK_S = 0.1
 AT_ONCE = 8  # connections that are being made
+_MAY_NOT_ASK = ("Permission denied", "Host key verification failed")  # what ssh says then
 Rename = Callable[[Frame], Frame]
 FINISH_S = 20.0  # of which most takes none: a command that ignores SIGTERM, hung drivers there, a slow link
 
@@ -57,17 +58,24 @@ def source(
     return RemoteSource(transport.label, link, lambda _: connect(quiet, request, cache, None), rename)
 
 
-def connect_all(transports: Sequence[Transport], request: Mapping[str, Any], cache: bool) -> list[Link | AcceltopError]:
-    """One result each, in their order; nothing is asked, since several would ask at once."""
+def connect_all(
+    transports: Sequence[Transport], request: Mapping[str, Any], cache: bool, say: Say | None
+) -> list[Link | AcceltopError]:
+    """One result each, in their order: all at once, then those that have a question one after another."""
 
-    def one(transport: Transport) -> Link | AcceltopError:
+    def one(transport: Transport, say: Say | None = None) -> Link | AcceltopError:
         try:
-            return connect(transport.without_questions(), request, cache, None)
+            return connect(transport, request, cache, say)
         except AcceltopError as error:
             return error
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(one, transports))
+        results = list(pool.map(one, (transport.without_questions() for transport in transports)))
+    return [one(transports[at], say) if _would_ask(result) else result for at, result in enumerate(results)]
+
+
+def _would_ask(result: Link | AcceltopError) -> bool:
+    return isinstance(result, Unreachable) and any(words in result.cause for words in _MAY_NOT_ASK)
 
 
 def connect(transport: Transport, request: Mapping[str, Any], cache: bool, say: Say | None) -> Link:

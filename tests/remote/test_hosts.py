@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
-from tests.profiler.cli.program import acceltop
+from tests.profiler.cli.program import SCRIPT, acceltop
 from tests.remote.sshd import needs_sshd, several
+from tests.views.terminal import Terminal
 
 from acceltop.profiler.errors import UsageError
 from acceltop.profiler.model import DeviceFound, KernelRow, KernelWindow, Note, ProcessFound, Sample
@@ -61,6 +63,24 @@ def test_what_hosts_name_alike_is_told_apart() -> None:
     assert isinstance(window, KernelWindow) and window.rows[0].device == "a/cpu"
     note = first(Note(1, "info", "x", "text"))
     assert isinstance(note, Note) and note.text == "a: text"
+
+
+@needs_sshd
+def test_each_machine_can_ask_on_the_terminal(tmp_path: Path) -> None:
+    with several(tmp_path, 2) as (_, known):
+        for number in "12":
+            key = str(tmp_path / number / "user")
+            subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", f"secret {number}", "-f", key], check=True)
+        words = ["ssh", known, "--ssh-option=IdentityAgent=none", "n1,n2", "snapshot", "--only", "host"]
+        screen = Terminal([SCRIPT, *words], 200, 40, {})
+        try:
+            for number in "12":
+                screen.wait(lambda text, key=f"{number}/user'": key in text, 60)  # type: ignore[misc]
+                screen.send(f"secret {number}\r")
+            text = screen.wait(lambda text: "n1/cpu" in text and "n2/cpu" in text, 60)
+        finally:
+            screen.close()
+    assert "secret" not in text
 
 
 @needs_sshd
