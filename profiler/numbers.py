@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from unicodedata import combining, east_asian_width
 
 from acceltop.profiler import metrics
@@ -150,6 +151,7 @@ def _shorten_place(line: str, function: str, width: int) -> str:
     return line if cells(line) == width else _without_middle(line, width)
 
 
+@lru_cache(maxsize=1024)  # a table shows the same names each second
 def _without_middle(text: str, width: int) -> str:
     head = _fitting(text, (width - 1) * 3 // 5)
     tail = _fitting(text[::-1], width - 1 - cells(head))[::-1]

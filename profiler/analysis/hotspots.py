@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import NamedTuple
 
 from acceltop.profiler.analysis.origin import origin
 from acceltop.profiler.model import KernelRow, KernelWindow
@@ -20,8 +21,7 @@ OTHER_NAME = "(other)"
 _MAX_PLACES = 64  # combinations of op, module, line … kept of one kernel; the smallest half goes when there are more
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
+class Kernel(NamedTuple):
     """One ranked row. Times in ns; `share` is of its group's time; None is unknown.
 
     `op`, `module`, `location`, `stream` … are those that took most of its time.
@@ -154,8 +154,20 @@ class _Cover:
         self.spans[window.pid, window.source] = (min(start, window.t0_ns), max(end, window.t1_ns))
 
 
-_PLACES = ("device", "stream", "op", "module", "location", "origin", "library", "phase")
-_place_of = attrgetter(*_PLACES)
+class _Place(NamedTuple):
+    """Where a kernel ran and what called it."""
+
+    device: str | None
+    stream: int | None
+    op: str | None
+    module: str | None
+    location: str | None
+    origin: str | None
+    library: str | None
+    phase: str | None
+
+
+_place_of = attrgetter(*_Place._fields)
 
 
 @dataclass(slots=True)
@@ -170,7 +182,7 @@ class _Total:
     bytes_ns: int = 0  # the time of those calls whose bytes were counted
     flops: int | None = None
     flops_ns: int = 0
-    places: dict[tuple[str | int | None, ...], int] = field(default_factory=dict)  # ns by values of _PLACES
+    places: dict[tuple[str | int | None, ...], int] = field(default_factory=dict)  # ns by _Place
 
     def add(self, row: KernelRow) -> None:
         self.calls += row.calls
@@ -208,29 +220,28 @@ class _Total:
             mean_ns=self.total_ns / self.calls if self.calls else 0.0,
             min_ns=self.min_ns or 0,
             max_ns=self.max_ns,
-            device=told.get("device"),
-            stream=int(told["stream"]) if "stream" in told else None,
-            op=told.get("op"),
-            module=told.get("module"),
+            device=told.device,
+            stream=told.stream,
+            op=told.op,
+            module=told.module,
             modules=modules,
-            location=told.get("location"),
+            location=told.location,
             origin=self._origin(told),
-            phase=told.get("phase"),
+            phase=told.phase,
             bytes=self.bytes,
             bytes_per_s=_rate(self.bytes, self.bytes_ns),
             flop_per_s=_rate(self.flops, self.flops_ns),
             per_step_ns=None if per_step is None else self.total_ns * per_step,
         )
 
-    def _told(self) -> tuple[dict[str, str], int]:
-        """Of each place the value with most time, and how many modules there are."""
+    def _told(self) -> tuple[_Place, int]:
+        """Of each part of a place the value with most time, and how many modules there are."""
         if len(self.places) == 1:  # as nearly always
-            (place,) = self.places
-            known = {name: str(value) for name, value in zip(_PLACES, place, strict=True) if value is not None}
-            return known, int("module" in known)
-        by = {name: self._by(at) for at, name in enumerate(_PLACES)}
-        told = {name: str(max(values, key=values.__getitem__)) for name, values in by.items() if values}
-        return told, len(by["module"])
+            place = _Place._make(*self.places)
+            return place, int(place.module is not None)
+        by = [self._by(at) for at in range(len(_Place._fields))]
+        told = _Place._make(max(values, key=values.__getitem__, default=None) for values in by)
+        return told, len(by[_Place._fields.index("module")])
 
     def _by(self, at: int) -> dict[str | int, int]:
         """Time by the values of one place, without those that are unknown."""
@@ -240,10 +251,10 @@ class _Total:
                 found[value] = found.get(value, 0) + ns
         return found
 
-    def _origin(self, told: dict[str, str]) -> str | None:
+    def _origin(self, told: _Place) -> str | None:
         if self.kind == OTHER:
             return None
-        return told.get("origin") or origin(self.name, told.get("library"), told.get("op"))
+        return told.origin or origin(self.name, told.library, told.op)
 
 
 def _rate(amount: int | None, ns: int) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from acceltop.profiler.analysis.hotspots import OTHER, Kernel
 from acceltop.profiler.model import DeviceFound
@@ -12,8 +12,7 @@ BUSY = 0.6
 _COLLECTIVES = {"NCCL", "RCCL", "gloo", "NVSHMEM"}
 
 
-@dataclass(frozen=True, slots=True)
-class Roofline:
+class Roofline(NamedTuple):
     """Shares of the device's peaks, and memory | compute | latency | comm | copy; None is unknown."""
 
     of_memory: float | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from acceltop.profiler import numbers
@@ -45,7 +46,12 @@ BLANK = Line((), "", 0)
 
 def cells(text: str) -> int:
     """Cells on the screen; a wide character takes two."""
-    return len(text) if text.isascii() or _NARROW.fullmatch(text) else numbers.cells(text)
+    return len(text) if text.isascii() else _cells(text)
+
+
+@lru_cache(maxsize=4096)  # bars, rules and the runs of charts come again and again
+def _cells(text: str) -> int:
+    return len(text) if _narrow(text) else numbers.cells(text)
 
 
 def _narrow(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import groupby
 
 from acceltop.views.draw.glyphs import FULL, Glyphs
@@ -26,7 +27,7 @@ def stacked(
     """
     if not (colours and glyphs.blocks):
         return _shaded(columns, rows, high, _SHADES if glyphs.blocks else _ASCII_SHADES)
-    halves = [_parts(column, rows * 2, high) for column in columns]
+    halves = [_parts(tuple(column), rows * 2, high) for column in columns]
     lines = []
     for row in range(rows):
         upper, lower = (rows - row) * 2 - 1, (rows - row) * 2 - 2
@@ -52,7 +53,8 @@ def _half_span(upper: str, lower: str, count: int) -> Span:
     return Span("▄" * count, f"{lower or 'base'}@{upper}")
 
 
-def _parts(column: Sequence[float], steps: int, high: float) -> list[int]:
+@lru_cache(maxsize=1024)  # of a chart that has moved on most columns are known
+def _parts(column: tuple[float, ...], steps: int, high: float) -> tuple[int, ...]:
     """For each of `steps` from below: the part that covers it, or -1. Rounding keeps the sum, not each part."""
     filled: list[int] = []
     total = 0.0
@@ -61,11 +63,11 @@ def _parts(column: Sequence[float], steps: int, high: float) -> list[int]:
             total += value
             end = min(round(total / high * steps), steps)
             filled += [part] * (end - len(filled))
-    return filled + [-1] * (steps - len(filled))
+    return (*filled, *[-1] * (steps - len(filled)))
 
 
 def _shaded(columns: Sequence[Sequence[float]], rows: int, high: float, shades: str) -> list[Line]:
-    parts = [_parts(column, rows, high) for column in columns]
+    parts = [_parts(tuple(column), rows, high) for column in columns]
     lines = []
     for row in range(rows - 1, -1, -1):
         text = "".join(shades[column[row]] if column[row] >= 0 else " " for column in parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from acceltop.profiler.numbers import shorten
@@ -12,6 +13,7 @@ from acceltop.views.draw.line import Line, Row, Span, fit, spans_width
 T = TypeVar("T")
 SETTLE_S = 2.0  # an order changes at most this often
 HANDS_OFF_S = 3.0  # and not this soon after a key
+CELLS_KEPT = 2048  # most cells show what they or their neighbours showed a second ago
 LEAST = 8  # cells of the column that takes what is left
 
 
@@ -89,10 +91,12 @@ def column_at(placed: Sequence[Placed], x: int) -> Column[Any] | None:
     return None
 
 
+@lru_cache(maxsize=CELLS_KEPT)
 def text_cell(text: str, width: int, token: str = "", align: str = "<") -> tuple[Span, ...]:
     return (Span(fit(text, width, align), token),)
 
 
+@lru_cache(maxsize=CELLS_KEPT)
 def tail_cell(head: tuple[Span, ...], text: str, width: int, token: str = "") -> tuple[Span, ...]:
     """`head` (a bar), then `text` up to the right edge."""
     return (*head, Span(fit(text, width - spans_width(head), ">"), token))

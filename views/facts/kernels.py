@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import is_
+from typing import NamedTuple
 
 from acceltop.profiler.analysis.hotspots import MAX_ROWS, Coverage, Hotspots, Kernel
 from acceltop.profiler.analysis.roofline import Roofline, roofline
@@ -13,8 +14,7 @@ from acceltop.views.moment import BLOCK_NS
 from acceltop.views.scene import Scene
 
 
-@dataclass(frozen=True)
-class KernelFact:
+class KernelFact(NamedTuple):
     """A kernel, and how near it comes to the peaks of its device."""
 
     kernel: Kernel

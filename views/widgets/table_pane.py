@@ -117,6 +117,8 @@ class TablePane(Pane, Generic[T]):
     @property
     def place(self) -> int:
         """Index of the selected row; without one the first row is where keys begin."""
+        if self.selected is None:
+            return 0
         return next((at for at, item in enumerate(self._shown) if self.identity(item) == self.selected), 0)
 
     @property
