@@ -19,7 +19,7 @@ from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.errors import AcceltopError, Exit
 from acceltop.profiler.model import Note
 from acceltop.profiler.remote import command, follow
-from acceltop.profiler.remote.shed import NAMES, ShedQueue
+from acceltop.profiler.remote.shed import CAPACITY_BYTES, NAMES, ShedQueue
 from acceltop.profiler.remote.thrift import Thrift
 from acceltop.profiler.remote.wire import Packer, word
 from acceltop.profiler.text import clean
@@ -35,8 +35,8 @@ MAX_WORD = 1 << 16
 class Outlet:
     """The queue to the pipe and the thread that empties it. `broken` is called when nobody reads there any more."""
 
-    def __init__(self, descriptor: int, broken: Callable[[], None]) -> None:
-        self.queue = ShedQueue()
+    def __init__(self, descriptor: int, broken: Callable[[], None], capacity_bytes: int = CAPACITY_BYTES) -> None:
+        self.queue = ShedQueue(capacity_bytes)
         self.broken = False
         self._tell = broken
         self._descriptor = descriptor

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import random
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
 
 from acceltop.profiler.model import Frame, KernelRow, KernelWindow, Note, Sample, Slices
+from acceltop.profiler.remote import wire
+from acceltop.profiler.remote.far import Outlet
 from acceltop.profiler.remote.shed import Rank, ShedQueue
 from acceltop.profiler.remote.wire import word
 
@@ -13,8 +21,8 @@ def _sample(n: int) -> Sample:
     return Sample(n, "host", {"system.cpu.utilization": 0.5})
 
 
-def _window(n: int, slices: int = 200) -> KernelWindow:
-    column = tuple(range(slices))
+def _window(n: int, slices: Sequence[int] = range(200)) -> KernelWindow:
+    column = tuple(slices)
     rows = (KernelRow("gemm", "kernel", 1, 10, 10, 10),)
     return KernelWindow(n, n + 1, 1, "torch", rows, 1, slices=Slices(("a",), ("b",), column, column, column, column))
 
@@ -72,6 +80,30 @@ def test_memory_is_bounded_whatever_comes() -> None:
     assert sum(len(json.dumps(line)) for line in lines) < 15_000
     assert lines[-1]["n"] == 10_000
     assert queue.shed[Rank.FACTS] == 10_000 - len(lines)
+
+
+def test_a_link_that_takes_little_holds_nobody_up_and_what_went_is_said() -> None:
+    """The pipe stands still at first, then everything that was kept comes out of it, and a Note of what was not."""
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    outlet = Outlet(write, lambda: None, capacity_bytes=200_000)
+    numbers = random.Random(0)
+    began = monotonic()
+    for n in range(300):
+        outlet.queue.put(_window(n, slices=numbers.sample(range(1 << 40), 200)))
+        outlet.queue.put(_sample(n))
+    assert monotonic() - began < 10  # it never waited for the link
+    unpacker, came = wire.Unpacker(), list[dict[str, Any]]()
+    while not came or came[-1].get("code") != "remote.shed":
+        came += map(wire.parse, unpacker.feed(os.read(read, 1 << 16)))
+    outlet.end(b"")
+    os.close(read)
+    os.close(write)
+    assert sum(frame["kind"] == "Sample" for frame in came) == 300
+    windows = [frame for frame in came if frame["kind"] == "KernelWindow"]
+    lean = sum("slices" not in window for window in windows)
+    assert lean > 0
+    assert came[-1]["level"] == "warning" and f"{lean + 300 - len(windows)} raw slices" in came[-1]["text"]
 
 
 def test_an_answer_overtakes_what_waits() -> None:
