@@ -16,6 +16,8 @@ FIRST_PERIODS_S = (0.3, 0.7)  # the first windows follow each other sooner: a pi
 LESSONS = 5  # windows that the price is learned from
 AIM = 0.7  # of the budget: the price of a window is an estimate, and noise must not break the promise
 AWAY_EVERY_S, AWAY_S = 20.0, 1.5  # now and then windows pause, to measure what they cost
+LEAST_WINDOWS, LEAST_PAUSES = 8, 5  # until then the cost is an estimate
+USUAL = 60  # steps before a window that tell what one takes without it
 
 
 class Price:
@@ -104,14 +106,20 @@ class Plan:
 
 
 class Meter:
-    """What the job's own steps say: those with a window in them, those between windows, those while windows pause."""
+    """What the job's own steps say: those with a window in them, those between windows, those while windows pause.
+
+    A pause is compared with as many steps before and after it: a job's pace drifts by more than windows may cost.
+    """
 
     def __init__(self) -> None:
         self.inside: Deque[float] = deque(maxlen=400)
         self.between: Deque[float] = deque(maxlen=2000)
         self.away: Deque[float] = deque(maxlen=2000)
         self.extra: Deque[float] = deque(maxlen=60)  # seconds that one window added, by window
+        self.lasting: Deque[float] = deque(maxlen=30)  # how much slower it is around a pause than in it, by pause
         self._group: List[float] = []
+        self._pause: List[float] = []
+        self._after = 0  # steps since the pause
 
     def step(self, seconds: float, profiled: bool, paused: bool) -> None:
         if profiled:
@@ -120,27 +128,38 @@ class Meter:
             return
         if self._group:
             self._close_group()
-        (self.away if paused else self.between).append(seconds)
+        if paused:
+            self.away.append(seconds)
+            self._pause.append(seconds)
+            return
+        self.between.append(seconds)
+        if self._pause:
+            self._compare()
 
     def _close_group(self) -> None:
-        usual = median(self.between) if len(self.between) >= 5 else None
-        if usual is not None:
+        if len(self.between) >= 5:
+            usual = median(_last(self.between, USUAL))
             self.extra.append(sum(self._group) - usual * len(self._group))
         self._group = []
 
+    def _compare(self) -> None:
+        self._after += 1
+        if self._after >= len(self._pause):
+            around = _last(self.between, 2 * self._after)
+            self.lasting.append(median(around) / max(median(self._pause), 1e-9) - 1)
+            self._pause, self._after = [], 0
+
     def ratio(self, period_s: float) -> Optional[float]:
-        """Measured slow-down; None while too few steps were seen to tell it from noise."""
-        if len(self.extra) < 8 or len(self.away) < 8:
+        """Measured slow-down; None while too little was seen to tell it from noise."""
+        if len(self.extra) < LEAST_WINDOWS or len(self.lasting) < LEAST_PAUSES:
             return None
         added = max(0.0, median(self.extra)) / period_s
-        between, away = median(self.between), median(self.away)
-        lasting = (between - away) / away
-        return added + (lasting if lasting > 2 * self._noise() else 0.0)
+        lasting = median(self.lasting)
+        return added + (lasting if lasting > 2 * _error(self.lasting) else 0.0)
 
-    def _noise(self) -> float:
-        """Standard error of the difference of the two medians, as a ratio."""
-        a, b = _error(self.between), _error(self.away)
-        return float((a * a + b * b) ** 0.5 / max(median(self.away), 1e-9))
+
+def _last(values: Deque[float], count: int) -> List[float]:
+    return list(values)[-count:]
 
 
 def median(values: Any) -> float:

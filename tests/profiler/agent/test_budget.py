@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from acceltop.profiler.agent.budget import LONGEST_S, PERIOD_S, SPREAD, Meter, Plan, Price, cost_frame
@@ -64,25 +66,42 @@ def test_a_measured_cost_over_the_budget_makes_windows_smaller() -> None:
     assert plan.window_s() == before[0]
 
 
-def steps(meter: Meter, extra_s: float, between_s: float, away_s: float) -> None:
-    for _ in range(20):
-        for _ in range(20):
-            meter.step(between_s, profiled=False, paused=False)
-        meter.step(between_s + extra_s, profiled=True, paused=False)
-    for number in range(100):
-        meter.step(away_s * (1 + number % 3 * 1e-4), profiled=False, paused=True)
+def run(meter: Meter, extra_s: float, between_s: float, away_s: float, pace: float = 1.0) -> None:
+    """Minutes of a job: five windows, then a pause of windows, again and again; each step at `pace` times the last."""
+    now = 1.0
+    for round in range(40):
+        for number in range(5 * 21 + 15):
+            now *= pace
+            profiled, paused = number % 21 == 20, number >= 5 * 21
+            seconds = away_s * (1 + round % 3 * 1e-4) if paused else between_s + extra_s * profiled
+            meter.step(now * seconds, profiled=profiled, paused=paused)
 
 
 def test_what_a_window_adds_is_measured() -> None:
     meter = Meter()
-    steps(meter, extra_s=0.01, between_s=0.1, away_s=0.1)
+    run(meter, extra_s=0.01, between_s=0.1, away_s=0.1)
     assert meter.ratio(period_s=2.0) == pytest.approx(0.005, rel=0.05)
 
 
 def test_a_job_that_stays_slow_between_windows_is_noticed() -> None:
     meter = Meter()
-    steps(meter, extra_s=0.0, between_s=0.11, away_s=0.1)
+    run(meter, extra_s=0.0, between_s=0.11, away_s=0.1)
     assert meter.ratio(period_s=2.0) == pytest.approx(0.1, rel=0.02)
+
+
+def test_a_machine_that_slows_down_is_no_cost_of_ours() -> None:
+    meter = Meter()
+    run(meter, extra_s=0.0, between_s=0.1, away_s=0.1, pace=1.0002)
+    assert meter.ratio(period_s=2.0) == pytest.approx(0.0, abs=0.001)
+    jumpy, dice = Meter(), random.Random(4)
+    for _ in range(40):
+        pace = 0.1 * dice.uniform(0.5, 2.0)  # as beside other programs
+        for paused in (False, True, False):
+            for _ in range(15):
+                jumpy.step(pace * dice.uniform(0.9, 1.3), profiled=False, paused=paused)
+        jumpy.step(pace, profiled=True, paused=False)
+    measured = jumpy.ratio(period_s=2.0)
+    assert measured is not None and measured < 0.02
 
 
 def test_few_steps_are_no_measurement() -> None:
