@@ -147,7 +147,7 @@ class Timeline(History):
             return None
         if at_ns is None or series.time_ns <= at_ns:
             return Reading(series.time_ns, series.value, series.source)
-        points = self._points(key)
+        points = self._points(key, at_ns, at_ns)
         index = int(np.searchsorted(points.times, at_ns, "right")) - 1
         if index < 0:
             return None
@@ -157,13 +157,14 @@ class Timeline(History):
     def series(self, key: Key, t0_ns: int, t1_ns: int, points: int) -> Band:
         """`points` bins over the range, NaN where nothing is known."""
         key = key._replace(device=self.subjects.canonical(key.device))
-        return band(self._points(key), t0_ns, t1_ns, points)
+        return band(self._points(key, t0_ns, t1_ns), t0_ns, t1_ns, points)
 
-    def _points(self, key: Key) -> Points:
+    def _points(self, key: Key, t0_ns: int, t1_ns: int) -> Points:
+        """What is known of a range, and around it."""
         known = NOTHING
         for history in self._finest():
             if (series := history.values.get(key)) is not None:
-                known = layered(known, layered(of_raw(series.raw), of_level(series.fine)))
+                known = layered(known, layered(of_raw(series.raw, t0_ns, t1_ns), of_level(series.fine, t0_ns, t1_ns)))
         return known
 
     # --- steps
@@ -187,7 +188,7 @@ class Timeline(History):
         for history in self._finest():
             if (steps := history.step_histories.get(pid)) is not None:
                 for name, level in steps.levels.items():
-                    known[name] = layered(known.get(name, NOTHING), of_level(level))
+                    known[name] = layered(known.get(name, NOTHING), of_level(level, t0_ns, t1_ns))
         return {name: band(what, t0_ns, t1_ns, points) for name, what in known.items() if len(what.times)}
 
     # --- windows

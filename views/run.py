@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from acceltop.views.link import Link
     from acceltop.views.live import MakeSession
 
+GARBAGE = 10_000
+"""Objects made before those in circles are looked for; Python's 700 are made each second by a table of kernels, and of
+what is kept none is in a circle."""
+
 
 @dataclass(frozen=True)
 class Looks:
@@ -102,6 +106,7 @@ def _app(link: Link, feed: Feed, looks: Looks, limits: Limits | None = None, pic
     finally:
         gc.enable()
         gc.freeze()  # never looked at again
+        gc.set_threshold(GARBAGE)
 
 
 def _run(app: AcceltopApp) -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.history.levels import Columns, Level
 
+_BEFORE = 32  # rows ahead of a range: they tell what held at its start, and how far apart readings usually are
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -68,16 +69,28 @@ def of_columns(times: Ints, values: Floats) -> Points:
     return Points(times, values, values, values, np.ones(len(times)), _holds(times, 1))
 
 
-def of_raw(raw: Columns) -> Points:
-    return of_columns(ints(raw.arrays[0]), floats(raw.arrays[1]))
+def of_raw(raw: Columns, t0_ns: int, t1_ns: int) -> Points:
+    """Of a range and what is around it, see `_rows_near`."""
+    times, values = raw.arrays
+    rows = _rows_near(times, t0_ns, t1_ns)
+    return of_columns(ints(times[rows]), floats(values[rows]))
 
 
-def of_level(level: Level) -> Points:
-    """The level and all coarser ones."""
-    start, low, total, high, count = level.columns()
+def of_level(level: Level, t0_ns: int, t1_ns: int) -> Points:
+    """The level and all coarser ones, as `of_raw`."""
+    start, low, total, high, count = level.columns(_rows_near(level.rows.arrays[0], t0_ns, t1_ns))
     times = ints(start)
     points = Points(times, floats(low), floats(total), floats(high), floats(count), _holds(times, level.width_ns))
-    return layered(points, of_level(level.coarser)) if level.coarser else points
+    return layered(points, of_level(level.coarser, t0_ns, t1_ns)) if level.coarser else points
+
+
+def _rows_near(times: array[float], t0_ns: int, t1_ns: int) -> slice:
+    """The rows of a range, some before it and one after it; all that there are where a clock has gone back."""
+    known = np.asarray(times, np.int64)
+    if np.any(known[1:] < known[:-1]):
+        return slice(None)
+    first = int(np.searchsorted(known, t0_ns)) - _BEFORE
+    return slice(max(first, 0), int(np.searchsorted(known, t1_ns, "right")) + 1)
 
 
 def _holds(times: Ints, at_least_ns: int) -> Ints:

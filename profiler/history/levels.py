@@ -113,9 +113,9 @@ class Level:
                 self.coarser.add(self._start, self._low, self._total, self._high, self._count)
         self._count = 0
 
-    def columns(self) -> list[array[float]]:
+    def columns(self, rows: slice) -> list[array[float]]:
         """Copies of the columns, with the bucket that is still open as the last row."""
-        copies = [column[:] for column in self.rows.arrays]
+        copies = [column[rows] for column in self.rows.arrays]
         if self._count:
             last = (self._start, self._low, self._total, self._high, self._count)
             for column, value in zip(copies, last, strict=True):

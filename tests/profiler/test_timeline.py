@@ -126,6 +126,19 @@ def test_old_readings_become_levels() -> None:
     assert recent.mean.tolist() == [float(second) for second in range(day - 60, day, 2)]
 
 
+def test_a_part_is_told_as_it_is_in_the_whole() -> None:
+    """Only the rows of a range are looked at."""
+    timeline = Timeline(Limits(raw=600))
+    timeline.add_all(power(second + 0.5, float(second % 977)) for second in range(0, 8 * 3600, 2))
+    whole = timeline.series(POWER, T0, T0 + 8 * 3600 * S, 8 * 60)
+    for minute in (0, 100, 8 * 60 - 30):  # the last one reaches from the levels into the readings themselves
+        part = timeline.series(POWER, T0 + minute * 60 * S, T0 + (minute + 30) * 60 * S, 30)
+        for told, known in zip(part, whole, strict=True):
+            assert told.tolist() == known[minute : minute + 30].tolist()
+        last = timeline.latest("hw.power", GPU, at_ns=int(part.times[-1]))
+        assert last is not None and part.low[-1] <= last.value <= part.high[-1]
+
+
 @given(st.lists(st.tuples(st.integers(0, 5000), st.floats(-1e6, 1e6)), min_size=1, max_size=60), st.integers(1, 50))
 def test_no_reading_is_lost_in_bins(readings: list[tuple[int, float]], points: int) -> None:
     """Also with clocks that go back."""

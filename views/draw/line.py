@@ -196,7 +196,8 @@ def _moved(before: str, after: str) -> tuple[int, str]:
     return first, after[first : len(after) - last]
 
 
-def _placed(line: Line, width: int) -> list[tuple[int, Span, int]]:
+@lru_cache(maxsize=512)  # what replaces a line now is replaced next
+def _placed(line: Line, width: int) -> Sequence[tuple[int, Span, int]]:
     """Column, span and its cells; blanks up to `width`."""
     column, placed = 0, []
     for span in line.spans if line.width <= width else clipped(line.spans, width):
