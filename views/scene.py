@@ -69,15 +69,17 @@ class Scene:
 
     @property
     def focus_pid(self) -> int | None:
-        """The process that is shown: the picked one, else the lowest rank, else the first that was found."""
+        """The process that is shown: the picked one, else the lowest rank that was entered, else the only one."""
         if self.pid in self.timeline.processes:
             return self.pid
         return self.memo("focus", self.seen("ProcessFound", "Steps", "Cost"), self._first_pid)
 
     def _first_pid(self) -> int | None:
         processes = self.timeline.processes
-        entered = [pid for pid in processes if self.entered(pid)] or list(processes)
-        return min(entered, key=self._rank, default=None)
+        entered = [pid for pid in processes if self.entered(pid)]
+        ranks = [pid for pid, process in processes.items() if process.found.rank is not None]
+        alone = list(processes) if len(processes) == 1 else []
+        return min(entered or ranks or alone, key=self._rank, default=None)
 
     def entered(self, pid: int) -> bool:
         """Whether anything came from inside the process in the range that is shown."""
