@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from importlib import import_module
-from shutil import get_terminal_size
+from os import get_terminal_size
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
@@ -309,8 +309,9 @@ class AcceltopApp(App[None]):
         if isinstance(event, (events.Key, events.MouseEvent)):
             self.scene.last_key_s = self.scene.clock_s()
         elif isinstance(event, events.Resize) and not self.is_headless:
-            # Signals that come one within the other bring their sizes the wrong way round: the one of now is true.
-            now = Size(*get_terminal_size())
+            # Signals that come one within the other bring their sizes the wrong way round, and an exported COLUMNS
+            # stays what it was: the terminal's own word of now is true.
+            now = Size(*get_terminal_size(1))
             event = events.Resize(now, now)
         await super().on_event(event)
 

@@ -71,7 +71,7 @@ def test_resizing_at_any_moment(tmp_path: Path) -> None:
 
 
 def test_a_size_that_comes_late_is_not_believed(tmp_path: Path) -> None:
-    with terminal(LATE, HOME=str(tmp_path)) as screen:
+    with terminal(LATE, HOME=str(tmp_path), COLUMNS="90", LINES="20") as screen:
         screen.wait(lambda text: "has 100 columns" in text)
 
 
