@@ -1,0 +1,45 @@
+"""The report of a job on another machine says what one from there would: the same steps, layers and heavy ops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+from tests.jobs import job, record, report
+from tests.profiler.agent.test_torch_jobs import phases, steps_between
+from tests.profiler.cli.program import acceltop
+from tests.remote.sshd import needs_sshd, serve
+
+pytest.importorskip("torch", reason="the targets train with PyTorch")
+SECONDS = 5
+ONLY = ("--only", "agent,host")
+# A handful of windows on a busy machine: two reports from there differ by some hundredths.
+HEAVY, NOISE = 0.2, 0.15
+
+
+def shares(document: dict[str, Any]) -> dict[str, float]:
+    return {kernel["name"]: kernel["share"] for kernel in document["kernels"]}
+
+
+@needs_sshd
+def test_a_recording_from_elsewhere_says_the_same(tmp_path: Path) -> None:
+    stop, trace = tmp_path / "stop", str(tmp_path / "far.mcap")
+    with serve(tmp_path) as server, job("cnn", "--slow", "200", "--stop", str(stop)) as running:
+        there = record(running.pid, SECONDS, tmp_path / "near.mcap", *ONLY)
+        words = ("record", str(running.pid), *ONLY, "--duration", f"{SECONDS}s", "-o", trace)
+        result = acceltop("ssh", *server.words, "127.0.0.1", *words)
+        assert result.returncode == 0, result.stderr
+        here = report(Path(trace))
+        stop.touch()
+        said = running.result()
+    for document in (there, here):
+        # The machine gets busier and idler within these seconds: the job's own clock is the judge of both.
+        assert document["steps"]["mean_s"] == pytest.approx(fmean(steps_between(document, said)), rel=0.25)
+        assert document["dropped"] == 0
+    assert here["processes"][0]["layers"] == there["processes"][0]["layers"]
+    assert here["kernels"][0]["location"] == there["kernels"][0]["location"]
+    heavy = {name: share for name, share in shares(there).items() if share > HEAVY}
+    assert heavy and {name: shares(here).get(name, 0.0) for name in heavy} == pytest.approx(heavy, abs=NOISE)
+    assert phases(here) == pytest.approx(phases(there), abs=NOISE)
