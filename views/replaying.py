@@ -12,6 +12,7 @@ from acceltop.profiler.errors import AcceltopError
 from acceltop.profiler.history.store import History
 from acceltop.profiler.timeline import Timeline
 from acceltop.views.feed import Feed
+from acceltop.views.garbage import staying
 from acceltop.views.link import Recording
 from acceltop.views.moment import BLOCK_NS, RANGE_S
 
@@ -80,7 +81,8 @@ class ReplayLink:
         from acceltop.profiler.trace.replay import Replay
 
         try:
-            replay = Replay(self._reader, self._told)
+            with staying():
+                replay = Replay(self._reader, self._told)
             timeline = replay.timeline
             deliver(lambda: ready(timeline))
             if self._follow:

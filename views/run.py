@@ -5,12 +5,12 @@ Imports little, so that the sources are on their way to the first reading while 
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from acceltop.profiler.errors import UsageError
+from acceltop.views.garbage import staying
 
 if TYPE_CHECKING:
     from acceltop.profiler.history.store import Limits
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from acceltop.views.feed import Feed
     from acceltop.views.link import Link
     from acceltop.views.live import MakeSession
-
-GARBAGE = 10_000
-"""Objects made before those in circles are looked for; Python's 700 are made each second by a table of kernels, and of
-what is kept none is in a circle."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +89,7 @@ def checked(looks: Looks | None) -> Looks:
 
 
 def _app(link: Link, feed: Feed, looks: Looks, limits: Limits | None = None, picker: bool = False) -> AcceltopApp:
-    # Thousands of objects that all stay: collecting them while they are made costs a tenth of the first frame.
-    gc.disable()
-    try:
+    with staying():  # collecting thousands of objects while they are made costs a tenth of the first frame
         from acceltop.profiler.timeline import Timeline
         from acceltop.views.app import AcceltopApp, PickerApp
         from acceltop.views.keys import config_path, load_keymap
@@ -103,10 +97,6 @@ def _app(link: Link, feed: Feed, looks: Looks, limits: Limits | None = None, pic
         keymap = load_keymap(config_path())
         kind = PickerApp if picker else AcceltopApp
         return kind(Timeline(limits), link, feed, looks.theme, looks.glyphs, keymap)
-    finally:
-        gc.enable()
-        gc.freeze()  # never looked at again
-        gc.set_threshold(GARBAGE)
 
 
 def _run(app: AcceltopApp) -> None:
