@@ -118,7 +118,7 @@ def test_the_picker_filters_attaches_and_comes_back(training: Job, tmp_path: Pat
         screen.send("nosuchjob")  # all at once, as fast hands do
         shows(screen, "no process matches “nosuchjob”")
         screen.send("\x1b")
-        shows(screen, "● yes")
+        screen.wait(lambda seen: "● yes" in seen and "no process matches" not in seen)  # a key right behind is alt+key
         screen.send(f"{training.pid}\r")
         matches(screen, rf" {training.pid}  tests\.targ")
         screen.send("\r")
