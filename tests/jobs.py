@@ -125,7 +125,7 @@ def threads(pid: int) -> int:
 def frames(pid: int, *options: str) -> subprocess.Popen[str]:
     """acceltop that streams the job's Frames; only the agent, to be quick."""
     command = [SCRIPT, "record", str(pid), "-o", "-", "--only", "agent", *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # a test that fails shows what it said
 
 
 def lines(process: subprocess.Popen[str], kind: str) -> Iterator[str]:
