@@ -118,8 +118,9 @@ def descriptors(pid: int) -> list[str]:
     return sorted(os.readlink(entry) for entry in folder.iterdir())
 
 
-def threads(pid: int) -> int:
-    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+def threads(pid: int) -> list[str]:
+    """Names of the threads of a process, sorted."""
+    return sorted((task / "comm").read_text().strip() for task in Path(f"/proc/{pid}/task").iterdir())
 
 
 def frames(pid: int, *options: str) -> subprocess.Popen[str]:

@@ -18,3 +18,13 @@ def wait_for(condition: Callable[[], T], timeout_s: float = 10.0, what: str = ""
         assert monotonic() < end, f"not within {timeout_s} s: {what or condition}"
         pause.wait(0.02)
     return value
+
+
+def settled(read: Callable[[], T], still_s: float = 1.0) -> T:
+    """What `read` gives once it has given the same for that long."""
+    value, since = read(), monotonic()
+    while monotonic() < since + still_s:
+        threading.Event().wait(0.05)
+        if (now := read()) != value:
+            value, since = now, monotonic()
+    return value

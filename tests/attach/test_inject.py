@@ -84,7 +84,9 @@ def test_a_failing_source_is_silent(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_in_our_code_is_handed_on(tmp_path: Path) -> None:
-    code = "try:\n ready()\n while True: sum(range(1000))\nexcept KeyboardInterrupt: print('interrupted')"
+    """Also where the tests were started in the background, whose children ignore SIGINT."""
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code = heard + "try:\n ready()\n while True: sum(range(1000))\nexcept KeyboardInterrupt: print('interrupted')"
     with running(code) as process:
         inject(process.pid, "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nfor _ in range(100): pass")
         assert finish(process) == "interrupted\n"

@@ -36,6 +36,15 @@ def test_resized_at_any_moment(driver: FakeDriver, tmp_path: Path) -> None:
         quits(screen, "after resizing")
 
 
+def test_keys_typed_into_the_first_picture_are_not_seen_there(driver: FakeDriver, tmp_path: Path) -> None:
+    with acceltop(home=tmp_path, environ=driver.env) as screen:
+        screen.wait(lambda _: b"[?1049h" in screen.written)
+        screen.send("\x02")  # which the terminal would write as ^B
+        shows(screen, "─ 1 devices", "q quit", "%")
+        assert b"^B" not in screen.written
+        quits(screen, "typed early")
+
+
 def test_without_colours(driver: FakeDriver, tmp_path: Path) -> None:
     with acceltop(home=tmp_path, environ=driver.env | {"NO_COLOR": "1"}) as screen:
         shows(screen, "─ 1 devices", "65%" if "65%" in screen.text else "%")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.jobs import descriptors, end, frames, job, lines, threads, traces_of_us
-from tests.waiting import wait_for
+from tests.waiting import settled, wait_for
 
 pytest.importorskip("torch", reason="the targets train with PyTorch")
 
@@ -23,14 +23,14 @@ def test_killed_at_random_moments_it_leaves_the_job_as_it_was(tmp_path: Path) ->
         assert next(lines(first, "KernelWindow"))
         end(first)
         wait_for(lambda: not traces_of_us(running.pid), 10, "the agent has gone")
-        before = descriptors(running.pid), threads(running.pid)
+        before = settled(lambda: (descriptors(running.pid), threads(running.pid)))  # its thread ends last
         for _ in range(20):
             watcher = frames(running.pid, "--budget", "5%")
             with pytest.raises(subprocess.TimeoutExpired):
                 watcher.wait(dice.uniform(0.2, 1.0))
             end(watcher, signal.SIGKILL)
         wait_for(lambda: not traces_of_us(running.pid), 10, "the agent has gone")
-        wait_for(lambda: threads(running.pid) == before[1], 5, f"{before[1]} threads")
+        wait_for(lambda: threads(running.pid) == before[1], 5, f"the threads {before[1]}")
         wait_for(lambda: descriptors(running.pid) == before[0], 5, f"nothing open but {before[0]}")
         (tmp_path / "stop").touch()
         said = running.result()
