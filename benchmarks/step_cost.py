@@ -1,7 +1,7 @@
 """How much slower is a job while something watches it? Segments with and without, in turns, within one run of the job.
 
 python -m benchmarks.step_cost [--rounds 12] [--segment 5] [--jobs cnn,transformer,data_bound] [--weights 600]
-                               [--watchers nothing,acceltop]
+                               [--watchers nothing,acceltop,…]
 
 The job writes down when each of its steps ended. A watched segment is compared with the two unwatched ones around it;
 many short segments in turns, since a machine changes its pace from one half minute to the next. `nothing` watches
@@ -186,7 +186,7 @@ def _weights(name: str, steps: int, watched: bool) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", default=",".join(JOBS), help="%(default)s")
-    parser.add_argument("--watchers", default="nothing,acceltop", help=f"of {', '.join(WATCHERS)} (%(default)s)")
+    parser.add_argument("--watchers", default=",".join(WATCHERS), help="%(default)s")
     parser.add_argument("--rounds", type=int, default=12, help="pairs of each watcher and job (%(default)s)")
     parser.add_argument("--segment", type=float, default=5.0, help="seconds (%(default)s)")
     parser.add_argument("--weights", type=int, default=600, help="steps until the weights are compared; 0: don't")
