@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
+import termios
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 
 from rich.console import Console
@@ -40,9 +42,11 @@ class Opening:
         self._shown: list[Line] = []
         self._told, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="acceltop-opening", daemon=True)
+        self._terminal = ExitStack()
 
     def __enter__(self) -> Opening:
         if sys.stdout.isatty():
+            self._terminal.enter_context(_keys_unseen())
             self._thread.start()
             self._told.wait(FIRST_S)
         return self
@@ -52,6 +56,7 @@ class Opening:
         if self._thread.ident is None:
             return
         self._thread.join()
+        self._terminal.close()
         if error is not None:
             _write(LEAVE)
 
@@ -74,6 +79,22 @@ class Opening:
             self._ink.put(old, new, 0, y, columns, self._palette)
         self._shown = lines
         _write(self._ink.take())
+
+
+@contextmanager
+def _keys_unseen() -> Iterator[None]:
+    """What is typed waits for the screens; the terminal doesn't write it into the picture."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    usual = termios.tcgetattr(sys.stdin)
+    quiet = usual.copy()
+    quiet[3] &= ~termios.ECHO
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, usual)
 
 
 def _of_accelerators(frame: Frame) -> bool:
