@@ -44,7 +44,7 @@ def test_import_time_prints_each_start_beside_an_empty_one() -> None:
 @pytest.mark.torch
 @pytest.mark.slow
 def test_step_cost_compares_all_watchers_and_the_weights() -> None:
-    result = run("step_cost", "--jobs", "cnn", "--rounds", "1", "--segment", "1", "--weights", "500")
+    result = run("step_cost", "--jobs", "cnn", "--rounds", "1", "--segment", "1", "--weights", "250")
     assert (result.returncode, result.stderr) == (0, "")
     rows = [line for line in result.stdout.splitlines() if line.startswith("| cnn")]
     assert [row.split("|")[2].strip() for row in rows] == [
