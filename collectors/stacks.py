@@ -1,7 +1,8 @@
 """Python stacks from outside the process: py-spy reads the target's memory now and then, and never stops it.
 
-A short window of running threads every PERIOD_S, the first one longer; after some a window of all threads, which tells
-who waits, or of those that hold the GIL. One start of py-spy costs about 15 ms of CPU and one sample 0.5 ms.
+A short window of running threads every PERIOD_S, the first few sooner and the very first longer; after some a window of
+all threads, which tells who waits, or of those that hold the GIL. One start of py-spy costs about 15 ms of CPU and one
+sample 0.5 ms.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from acceltop.profiler.model import Frame, Note, StackWindow
 from acceltop.profiler.source import SourceContext
 from acceltop.profiler.text import clean
 
-PERIOD_S = 15.0
+PERIOD_S, EARLY_PERIOD_S, EARLY_ROUNDS = 30.0, 15.0, 3  # a day's recording needs fewer than a first look
 RATE_HZ = 50
 FIRST_WINDOW_S, WINDOW_S = 2, 1
 SIDE_RATE_HZ, SIDE_WINDOW_S = 25, 1  # idle and GIL
@@ -62,8 +63,8 @@ class Source:
     def poll(self) -> Iterable[Frame]:
         if self._sampler is None or monotonic() < self._due:
             return ()
-        self._due = monotonic() + PERIOD_S
         self._round += 1
+        self._due = monotonic() + (EARLY_PERIOD_S if self._round <= EARLY_ROUNDS else PERIOD_S)
         return self._windows(self._sampler)
 
     def close(self) -> None:

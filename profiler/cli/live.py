@@ -15,7 +15,7 @@ from acceltop.profiler.model import ProcessGone
 from acceltop.profiler.session import Session, Sink, installed
 from acceltop.profiler.source import SourceContext
 
-LOOK_S = 0.25  # how often the processes are looked at
+LOOK_S = 0.5  # how often the processes are looked at
 LAST_WORDS_S = 0.5  # what the sources get to deliver after the last process ended
 Tick = Callable[[], None]
 
