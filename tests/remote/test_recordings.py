@@ -48,7 +48,9 @@ def _ssh(server: Server, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def _listed(server: Server) -> dict[str, dict[str, Any]]:
-    document = json.loads(_ssh(server, "recordings", "--json").stdout)
+    result = _ssh(server, "recordings", "--json")
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
     return {row["id"]: row for row in document["recordings"]}
 
 
