@@ -12,6 +12,7 @@ import psutil
 from acceltop.collectors.host_limits import cgroup_cores, cgroup_memory, usable_cores
 from acceltop.collectors.kernel_files import contents
 from acceltop.collectors.lookout import Lookout
+from acceltop.collectors.proc_totals import cpu_ticks, memory
 from acceltop.collectors.process_meter import ProcessMeter, Rate
 from acceltop.collectors.processes import Roster
 from acceltop.profiler.clock import now_ns
@@ -86,7 +87,7 @@ class _Host:
 
     def __init__(self, proc: Path, sys: Path) -> None:
         self._proc, self._sys = proc, sys
-        self._files = {name: str(proc / name) for name in ("meminfo", "stat", "diskstats", "net/dev")}
+        self._files = {name: str(proc / name) for name in ("diskstats", "net/dev")}
         self._pressures = {f"system.pressure.{kind}": str(proc / "pressure" / kind) for kind in _PRESSURES}
         self._quota = cgroup_cores(sys / "fs/cgroup", proc)
         self._busy, self._whole = 0.0, 0.0
@@ -113,25 +114,10 @@ class _Host:
             "system.cpu.count": min(float(usable_cores()), self._quota or float("inf")),
             "system.cpu.load_1m": os.getloadavg()[0],
         }
-        return values | self._memory() | self._cpu() | self._pressure() | self._traffic()
-
-    def _memory(self) -> dict[str, float]:
-        sizes = {name: size.split() for name, _, size in (line.partition(b":") for line in self._lines("meminfo"))}
-        if not sizes.keys() >= {b"MemTotal", b"MemAvailable", b"SwapTotal", b"SwapFree"}:
-            return {}
-        total, available, swap, free = (
-            float(sizes[name][0]) * 1024 for name in (b"MemTotal", b"MemAvailable", b"SwapTotal", b"SwapFree")
-        )
-        return {
-            "system.memory.usage": total - available,
-            "system.memory.limit": total,
-            "system.paging.usage": swap - free,
-        }
+        return values | memory(self._proc) | self._cpu() | self._pressure() | self._traffic()
 
     def _cpu(self) -> dict[str, float]:
-        ticks = [float(word) for line in self._lines("stat")[:1] for word in line.split()[1:_GUEST]]
-        whole = sum(ticks)
-        busy = whole - sum(ticks[_IDLE])
+        busy, whole = cpu_ticks(self._proc)
         passed, used = whole - self._whole, busy - self._busy
         first, self._whole, self._busy = self._whole == 0.0, whole, busy
         if first or passed <= 0:
@@ -172,7 +158,6 @@ class _Host:
         return contents(self._files[name]).splitlines()
 
 
-_IDLE, _GUEST = slice(3, 5), 9  # words of /proc/stat: idle and iowait; from here on they are in the others, too
 _DISK_NAME, _SECTOR = 2, 512  # bytes, whatever the disk has
 _DISK = {"system.disk.read": 5, "system.disk.write": 9}
 _NETWORK_HEAD = 2  # lines

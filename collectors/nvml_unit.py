@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from acceltop.collectors import nvml_describe, nvml_fields
-from acceltop.collectors.meminfo import meminfo
 from acceltop.collectors.nvml_calls import Calls
 from acceltop.collectors.nvml_gpm import Gpm
 from acceltop.collectors.nvml_processes import Listing, PidMap, Processes
+from acceltop.collectors.proc_totals import meminfo
 from acceltop.profiler.clock import now_ns
 from acceltop.profiler.model import DeviceFound, Frame, Note, Sample
 

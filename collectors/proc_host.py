@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from acceltop.collectors.lookout import Lookout
-from acceltop.collectors.meminfo import meminfo
+from acceltop.collectors.proc_totals import cpu_ticks, meminfo, memory
 from acceltop.collectors.processes import Roster
 from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.model import DeviceFound, Frame, Note, Sample
@@ -19,8 +19,6 @@ _LEAST = {"cpu": 8.0, "pid": 0.08}
 NAME = "host"
 CPU = "cpu"
 _UTIME, _STIME, _THREADS, _RSS = 11, 12, 17, 21  # in /proc/PID/stat, behind the name
-_IDLE = (3, 4)  # in the first line of /proc/stat: idle and iowait
-_GUEST = 8  # from here on its numbers are in others, too
 
 
 class Source:
@@ -60,23 +58,13 @@ class Source:
         """Nothing to give back."""
 
     def _host(self) -> dict[str, float]:
-        memory = meminfo(self._proc)
         values = {
             "system.cpu.count": float(len(os.sched_getaffinity(0))),
             "system.cpu.load_1m": os.getloadavg()[0],
-            "system.memory.usage": float(memory["MemTotal"] - memory["MemAvailable"]),
-            "system.memory.limit": float(memory["MemTotal"]),
-            "system.paging.usage": float(memory["SwapTotal"] - memory["SwapFree"]),
+            **memory(self._proc),
         }
-        used = self._used()
+        used = self._share("cpu", *cpu_ticks(self._proc))  # of all cores, since the reading before
         return values if used is None else values | {"system.cpu.utilization": used}
-
-    def _used(self) -> float | None:
-        """Share of all cores since the reading before."""
-        with (self._proc / "stat").open() as file:
-            ticks = [float(word) for word in file.readline().split()[1:]]
-        whole = sum(ticks[:_GUEST])
-        return self._share("cpu", whole - sum(ticks[field] for field in _IDLE), whole)
 
     def _process(self, pid: int) -> dict[str, float] | None:
         try:
