@@ -7,6 +7,7 @@ one behind. A slow sink costs Frames (the oldest, counted), never the job that i
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -229,7 +230,7 @@ class _Runner:
                 self._say("error", "source.failed", error.cause, error.next_step)
                 return
             except Exception as error:  # a source's bug must not take the others with it
-                _log("source %s", self.name, exc_info=True)
+                _log("warning", "source %s", self.name, exc_info=True)
                 last = attempt == RESTARTS
                 self._say("error", "source.error", f"{self.name}: {_in_words(error)}", _GIVEN_UP if last else "")
             # A source that fails at once must not spin: each start waits longer than the one before.
@@ -263,7 +264,7 @@ class _Runner:
 
     def _opened(self) -> None:
         if self._call is not None:
-            _log("source %s opened in %.0f ms", self.name, 1e3 * (monotonic() - self._call.began))
+            _log("info", "source %s opened in %.0f ms", self.name, 1e3 * (monotonic() - self._call.began))
         self._begin(None)
 
     def _begin(self, deadline_s: float | None) -> None:
@@ -282,11 +283,12 @@ class _Runner:
         return Note(now_ns(), level, code, clean(text), source=self.name, since_ns=since_ns)
 
 
-def _log(text: str, *args: object, exc_info: bool = False) -> None:
-    """Silent until -v or --log-file."""
-    import logging  # a tenth of the whole import time
-
-    logging.getLogger("acceltop.session").info(text, *args, exc_info=exc_info)
+def _log(level: str, text: str, *args: object, exc_info: bool = False) -> None:
+    """Heard with -v or --log-file, which load `logging`: a tenth of the whole import time."""
+    logging = sys.modules.get("logging")
+    logger = logging and logging.getLogger("acceltop.session")
+    if logger and logger.hasHandlers():
+        getattr(logger, level)(text, *args, exc_info=exc_info)
 
 
 _GIVEN_UP = "it failed again and again and is left out; -v shows more, please report it"
