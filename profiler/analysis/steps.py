@@ -14,6 +14,8 @@ from acceltop.profiler.model import PHASES, Steps
 
 EXACT_UP_TO = 20_000
 """So many durations are kept as they are; beyond that all of them go into logarithmic bins 1 % wide."""
+LATE = 1.03
+"""A rank whose own part of a step is this many times the middle one's is late by more than noise."""
 _BIN = math.log(1.01)
 _SLOWEST = 5
 
@@ -32,6 +34,11 @@ class SlowStep:
     duration_ns: int
     index: int
     start_ns: int
+
+
+def own_time(step: float, waiting: float) -> float:
+    """Of a step without its share of communication, in which the ranks of a job wait for the slowest of them."""
+    return step * max(0.0, 1.0 - waiting)
 
 
 class Distribution:

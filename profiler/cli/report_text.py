@@ -10,6 +10,7 @@ from typing import Any
 
 from acceltop.profiler import numbers
 from acceltop.profiler.analysis.names import labels, short_name
+from acceltop.profiler.analysis.steps import LATE, own_time
 from acceltop.profiler.cli.report_devices import by_host, device_table, process_table
 from acceltop.profiler.cli.report_table import (
     Cell,
@@ -29,7 +30,6 @@ from acceltop.profiler.text import clean
 NARROWEST, WIDEST = 80, 160
 MOST_KERNELS, MOST_OTHERS, MOST_LINES = 15, 6, 8
 _BAR = 8
-_LATE = 1.03  # a rank's median step against that of all
 _MARKS = {"error": "▲", "warning": "▲"}
 _ASCII = {ord(char): plain for char, plain in zip("─·–…▲▼●▸→×µ≤°█▉▊▋▌▍▎▏", "-|-~!v*>>xu< #####...", strict=True)}
 Document = Mapping[str, Any]
@@ -137,7 +137,7 @@ def _slowest_rank(processes: Sequence[Document]) -> list[tuple[str, str]]:
         return []
     slowest = max(own, key=lambda pid: own[pid])
     typical = median(own.values())
-    if own[slowest] < _LATE * typical:
+    if own[slowest] < LATE * typical:
         return []
     rank = next(p["rank"] for p in processes if p["pid"] == slowest)
     label, who = ("slowest process", slowest) if rank is None else ("slowest rank", rank)
@@ -145,10 +145,8 @@ def _slowest_rank(processes: Sequence[Document]) -> list[tuple[str, str]]:
 
 
 def _own_s(steps: Document) -> float:
-    """The median step without its share of communication, in which the ranks wait for the slowest of them."""
     waiting = steps["phases"].get("communication")
-    own: float = steps["median_s"] * (1.0 - waiting["share"] if waiting else 1.0)
-    return own
+    return own_time(steps["median_s"], waiting["share"] if waiting else 0.0)
 
 
 def _phases(phases: Document, width: int, paint: Paint) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from acceltop.profiler import numbers
 from acceltop.views.facts.kernels import KernelFact
 from acceltop.views.facts.notes import Finding
-from acceltop.views.facts.steps import StepFacts, rank_times, step_facts
+from acceltop.views.facts.steps import StepFacts, rank_times, slowest_rank, step_facts
 from acceltop.views.scene import Scene
 
 SHORT_NS = 10_000  # a call as short as launching it
@@ -50,12 +50,12 @@ def _reason(scene: Scene, fact: KernelFact) -> Iterator[tuple[str, str, str]]:
 
 
 def _communication(scene: Scene) -> Iterator[tuple[str, str, str]]:
-    ranks = sorted(rank_times(scene), key=lambda rank: rank[1])
-    if ranks and ranks[-1][1] > 1.03 * ranks[(len(ranks) - 1) // 2][1]:
-        late = numbers.duration(ranks[-1][1] - ranks[(len(ranks) - 1) // 2][1])
+    ranks = rank_times(scene)
+    if ranks and (slowest := slowest_rank(ranks)).is_late:
+        late = numbers.duration(slowest.over_ns)
         yield (
             "warning",
-            f"It waits for rank {ranks[-1][0]}, whose steps are {late} longer than the others'",
+            f"It waits for rank {slowest.rank}, whose steps are {late} longer than the others'",
             "mend that",
         )
     yield (

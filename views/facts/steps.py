@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from acceltop.profiler.analysis.steps import LATE, own_time
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.model import PHASES
 from acceltop.profiler.timeline import StepColumns
@@ -38,8 +40,8 @@ class StepFacts:
 
     @property
     def own(self) -> float:
-        """The median without its share of communication, in which the ranks of a job wait for the slowest of them."""
-        return self.median * max(0.0, 1.0 - self.phases.get("communication", 0.0) * self.rate_per_s / NS_PER_S)
+        """The median, without what the job's ranks wait for each other."""
+        return own_time(self.median, self.phases.get("communication", 0.0) * self.rate_per_s / NS_PER_S)
 
 
 def step_facts(scene: Scene, pid: int | None = None) -> StepFacts | None:
@@ -144,6 +146,22 @@ def rank_times(scene: Scene) -> list[tuple[int, float]]:
     ranks = scene.ranks()
     found = [(p.found.rank or 0, facts.own) for p in ranks if (facts := step_facts(scene, p.found.pid))]
     return found if len(found) > 1 else []
+
+
+class SlowestRank(NamedTuple):
+    """Its own part of a step in ns, how much that is over the middle rank's, and whether it is more than noise."""
+
+    rank: int
+    own_ns: float
+    over_ns: float
+    is_late: bool
+
+
+def slowest_rank(ranks: Sequence[tuple[int, float]]) -> SlowestRank:
+    """Of `rank_times`; raises ValueError where there are none."""
+    rank, own = max(ranks, key=lambda rank: rank[1])
+    middle = sorted(own for _, own in ranks)[(len(ranks) - 1) // 2]
+    return SlowestRank(rank, own, own - middle, own > LATE * middle)
 
 
 def find_step(scene: Scene, direction: int) -> int | None:

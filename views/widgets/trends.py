@@ -12,7 +12,7 @@ from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Line, Row, Span, clipped, spans_width
 from acceltop.views.draw.stacked import legend, stacked
 from acceltop.views.facts.devices import DeviceFact
-from acceltop.views.facts.steps import SHORT, StepFacts, rank_times, step_chart, step_facts
+from acceltop.views.facts.steps import SHORT, StepFacts, rank_times, slowest_rank, step_chart, step_facts
 from acceltop.views.facts.trends import Trend, gpu_facts, trend, trend_metrics
 from acceltop.views.scene import Scene
 from acceltop.views.widgets.pane import Pane
@@ -133,21 +133,20 @@ def phase_legend(scene: Scene, parts: Sequence[str]) -> tuple[Span, ...]:
 
 
 def rank_block(scene: Scene, ranks: list[tuple[int, float]], width: int, height: int) -> list[Line]:
-    slowest = max(ranks, key=lambda rank: rank[1])
-    middle = sorted(median for _, median in ranks)[(len(ranks) - 1) // 2]
+    slowest = slowest_rank(ranks)
     lines = [
         Row()
         .put("ranks ", "dim")
-        .put(f"slowest {slowest[0]}", "*warn")
-        .put(f"  +{numbers.duration(slowest[1] - middle)}/step", "dim")
+        .put(f"slowest {slowest.rank}", "*warn")
+        .put(f"  +{numbers.duration(slowest.over_ns)}/step", "dim")
         .line()
     ]
     cells = max(width - 13, 4)
     # The slowest must be seen, even where there are more ranks than lines.
     shown = ranks if len(ranks) < height else sorted(ranks, key=lambda rank: -rank[1])[: height - 1]
     for rank, median in shown:
-        worst = rank == slowest[0] and median > 1.03 * middle
-        drawn = bar(median / (slowest[1] * 1.1), cells, "warn" if worst else "share")
+        worst = slowest.is_late and rank == slowest.rank
+        drawn = bar(median / (slowest.own_ns * 1.1), cells, "warn" if worst else "share")
         row = Row().put(str(rank), "dim", 3, ">").put(" ").add(drawn).put(" ")
         lines.append(row.put(numbers.duration(median), "warn" if worst else "").line())
     return lines
