@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+from acceltop.profiler.agent.server import SOCKET
 from acceltop.profiler.attach import inject as injection
 from acceltop.profiler.attach import leftovers, proc, target
 from acceltop.profiler.attach.delivery import BASES
@@ -111,7 +112,7 @@ class Door:
     def sweep(self) -> None:
         """What an agent that could not say goodbye has left: a socket in a directory of its own."""
         with suppress(OSError):
-            os.unlink(f"{self._name}/{leftovers.SOCKET}", dir_fd=self._folder)
+            os.unlink(f"{self._name}/{SOCKET}", dir_fd=self._folder)
         with suppress(OSError):
             os.rmdir(self._name, dir_fd=self._folder)
 
@@ -224,7 +225,7 @@ def _connect(pid: int, places: list[str]) -> tuple[socket.socket, Door] | None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         sock.settimeout(2.0)
         try:
-            sock.connect(f"/proc/{pid}/root{place}/{leftovers.SOCKET}")
+            sock.connect(f"/proc/{pid}/root{place}/{SOCKET}")
         except OSError:
             sock.close()
             continue

@@ -8,6 +8,7 @@ import struct
 from typing import List, Optional
 
 MOST_CLIENTS = 8
+SOCKET = "agent.sock"
 
 
 class Server:
@@ -21,7 +22,7 @@ class Server:
     def listen(self) -> bool:
         """False when another agent serves this process already, or no directory can be had."""
         for directory in self._directories:
-            self._directory, self._path = directory, directory + "/agent.sock"
+            self._directory, self._path = directory, directory + "/" + SOCKET
             if self._somebody_answers():
                 return False
             try:

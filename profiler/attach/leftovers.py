@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from acceltop.profiler.agent.server import SOCKET
 from acceltop.profiler.attach import proc
 from acceltop.profiler.attach.delivery import BASES
 
-SOCKET = "agent.sock"
 MIN_AGE_S = 60.0  # an agent that is about to listen has a folder and no socket
 _NAME = re.compile(r"acceltop-([0-9]{1,10})-([0-9]{1,20})")
 

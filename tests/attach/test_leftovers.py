@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from acceltop.collectors.agent import Source
+from acceltop.profiler.agent.server import SOCKET
 from acceltop.profiler.attach import leftovers, proc
 from acceltop.profiler.attach.delivery import BASES
 from acceltop.profiler.source import SourceContext
@@ -29,7 +30,7 @@ def left(base: Path, pid: int, ticks: int = 1, age_s: float = 3600.0) -> tuple[P
     place = base / leftovers.folder(pid, ticks)
     place.mkdir(0o700)
     server = socket.socket(socket.AF_UNIX)
-    server.bind(str(place / leftovers.SOCKET))
+    server.bind(str(place / SOCKET))
     server.listen(1)
     os.utime(place, (time.time() - age_s,) * 2)
     return place, server
