@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.history.subjects import DeviceState, ProcessState
 from acceltop.profiler.model import ProcessFound
+from acceltop.profiler.remote.hosts import by_host
 from acceltop.profiler.timeline import Timeline
 from acceltop.views.draw.glyphs import FULL, Glyphs, area_of, band_of, heights
 from acceltop.views.link import Link
@@ -125,9 +126,7 @@ def _device_order(state: DeviceState) -> tuple[bool, str, int, str]:
 
 def script_name(found: ProcessFound) -> str:
     """What people call a process: the script of a Python command, else its program."""
-    words = found.command.split()
-    if words and words[0].startswith("["):  # of several hosts: `[node1] python train.py`
-        words = words[1:]
+    words = [word for word in by_host(found.command)[1] if word]
     for word in words[1:]:
         if word.endswith(".py"):
             return word.rsplit("/", 1)[-1]

@@ -9,7 +9,7 @@ from typing import Any
 from acceltop.profiler.cli.report_table import Cell, Column, Paint, table
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.numbers import UNKNOWN, bar, count, duration, metric, of, percent, shorten, si
-from acceltop.profiler.remote.hosts import own_pid
+from acceltop.profiler.remote.hosts import by_host, own_pid
 
 MOST_DEVICES, MOST_PROCESSES = 16, 16
 _BAR = 10
@@ -187,13 +187,6 @@ def _command(command: str) -> str:
         word.rsplit("/", 1)[-1] if word is program or word.endswith(".py") else word for word in (program, *arguments)
     ]
     return " ".join([*host, *words]) or UNKNOWN
-
-
-def by_host(command: str) -> tuple[list[str], list[str]]:
-    """`[node1] python train.py`, where there are several hosts, as what stands before the command, and its words."""
-    words = command.split(" ")
-    before = 1 if command.startswith("[") and len(words) > 1 else 0
-    return words[:before], words[before:]
 
 
 def _allocated(memory: Sequence[Document]) -> str:

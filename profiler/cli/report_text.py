@@ -11,7 +11,7 @@ from typing import Any
 from acceltop.profiler import numbers
 from acceltop.profiler.analysis.names import labels, short_name
 from acceltop.profiler.analysis.steps import LATE, own_time
-from acceltop.profiler.cli.report_devices import by_host, device_table, process_table
+from acceltop.profiler.cli.report_devices import device_table, process_table
 from acceltop.profiler.cli.report_table import (
     Cell,
     Column,
@@ -24,7 +24,7 @@ from acceltop.profiler.cli.report_table import (
 )
 from acceltop.profiler.model import LAYERS
 from acceltop.profiler.numbers import UNKNOWN, bar, count, duration, percent, size
-from acceltop.profiler.remote.hosts import own_pid
+from acceltop.profiler.remote.hosts import by_host, own_pid
 from acceltop.profiler.text import clean
 
 NARROWEST, WIDEST = 80, 160

@@ -77,6 +77,13 @@ def renamer(index: int, label: str) -> Callable[[Frame], Frame]:
     return renamed
 
 
+def by_host(command: str) -> tuple[list[str], list[str]]:
+    """`[node1] python train.py`, as `renamer` makes it, as what stands before the command, and its words."""
+    words = command.split(" ")
+    before = 1 if command.startswith("[") and len(words) > 1 else 0
+    return words[:before], words[before:]
+
+
 def joint_pid(index: int, pid: int) -> int:
     """The number of a process among those of all hosts."""
     return (index + 1) * PIDS_A_HOST + pid
