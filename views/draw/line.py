@@ -201,8 +201,7 @@ def _placed(line: Line, width: int) -> Sequence[tuple[int, Span, int]]:
     """Column, span and its cells; blanks up to `width`."""
     column, placed = 0, []
     for span in line.spans if line.width <= width else clipped(line.spans, width):
-        text = span.text
-        count = len(text) if text.isascii() else cells(text)
+        count = cells(span.text)
         placed.append((column, span, count))
         column += count
     if column < width:
