@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 
-from rich.console import Console
-
 from acceltop.profiler import numbers
 from acceltop.profiler.model import DeviceFound, Frame, Hello, Note, Sample
 from acceltop.profiler.text import clean
@@ -25,7 +23,7 @@ from acceltop.views.draw.rule import rule
 from acceltop.views.draw.table import Column, heading, layout, table_row, tail_cell, text_cell
 from acceltop.views.facts.activity import ACTIVITY, HOST_ACTIVITY
 from acceltop.views.feed import Feed
-from acceltop.views.theme import Palette
+from acceltop.views.theme import Palette, terminal_colours
 
 LOOK_S = 0.01
 FIRST_S = 0.2  # what accelerators are waited for: read beside an import, they take five times as long
@@ -38,7 +36,7 @@ class Opening:
 
     def __init__(self, feed: Feed, palette: Palette) -> None:
         self._feed, self._palette = feed, palette
-        self._ink = Ink(Console().color_system)
+        self._ink = Ink(terminal_colours())
         self._shown: list[Line] = []
         self._told, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="acceltop-opening", daemon=True)

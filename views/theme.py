@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from rich.color import ColorSystem
 from rich.style import Style
 
 # One colour a metric everywhere; red and yellow only for what is wrong, with a mark or a word beside them.
@@ -125,3 +126,13 @@ def default_glyphs(environ: Mapping[str, str] = os.environ) -> str:
     if "utf" not in locale.lower():
         return "ascii"
     return "block" if environ.get("TERM") == "linux" else "braille"
+
+
+def terminal_colours(environ: Mapping[str, str] = os.environ) -> ColorSystem | None:
+    """What rich, and so Textual, will take the terminal for; known without rich's console, which takes long to load."""
+    term = environ.get("TERM", "").strip().lower()
+    if term in ("dumb", "unknown"):
+        return None
+    if environ.get("COLORTERM", "").strip().lower() in ("truecolor", "24bit"):
+        return ColorSystem.TRUECOLOR
+    return ColorSystem.EIGHT_BIT if term.rpartition("-")[2] in ("kitty", "256color") else ColorSystem.STANDARD

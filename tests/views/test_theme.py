@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import io
+
 import pytest
+from rich.console import COLOR_SYSTEMS, Console
 from textual.color import Color
 
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.model import PHASES
-from acceltop.views.theme import PALETTES, TOKENS, default_glyphs, default_theme
+from acceltop.views.theme import PALETTES, TOKENS, default_glyphs, default_theme, terminal_colours
 
 COLOURED = [name for name, palette in PALETTES.items() if palette.coloured]
 MARKS = ("accent", "good", "warn", "bad", "sm", "tensor", "dram", "memory", *(f"phase.{phase}" for phase in PHASES))
@@ -74,3 +77,13 @@ def _luminance(colour: str) -> float:
     parts = [part / 255 for part in Color.parse(colour).rgb]
     linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("colours", ["", "truecolor", " 24bit ", "yes"])
+@pytest.mark.parametrize(
+    "term", ["", "dumb", "linux", "vt100", "xterm-16color", "screen-256color", "xterm-kitty", "XTERM-256color"]
+)
+def test_a_terminal_is_taken_for_what_rich_takes_it_for(term: str, colours: str) -> None:
+    environ = {"TERM": term, "COLORTERM": colours}
+    name = Console(file=io.StringIO(), force_terminal=True, _environ=environ).color_system
+    assert terminal_colours(environ) == COLOR_SYSTEMS.get(name or "")

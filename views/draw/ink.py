@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rich.color import Color
-from rich.console import COLOR_SYSTEMS
+from rich.color import Color, ColorSystem
 from rich.style import Style
 
 from acceltop.views.draw.line import Line, changes
@@ -21,10 +20,10 @@ class _Look(NamedTuple):
 
 
 class Ink:
-    """What is put down is collected until it is taken. `colours` is the name that rich has for what a terminal can."""
+    """What is put down is collected until it is taken. `colours`: what the terminal can show; None: no colours."""
 
-    def __init__(self, colours: str | None) -> None:
-        self._system = COLOR_SYSTEMS.get(colours or "")
+    def __init__(self, colours: ColorSystem | None) -> None:
+        self._system = colours
         self._parts: list[str] = []
         self._at = (-1, -1)
         self._look: _Look | None = None  # None: not known

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.console import COLOR_SYSTEMS
 from textual.filter import ANSIToTruecolor
 
 from acceltop.views.draw.ink import Ink
@@ -25,7 +26,7 @@ class Pen:
     def __init__(self, app: App[None]) -> None:
         self._app = app
         self._depth = 0
-        self._ink = Ink(app.console.color_system)
+        self._ink = Ink(COLOR_SYSTEMS.get(app.console.color_system or ""))
 
     def __enter__(self) -> Pen:
         self._depth += 1
