@@ -30,7 +30,7 @@ _SLACK = 1.05  # the share of a short window may come out a little above 1
 
 
 class Gpm:
-    """Two samples of one device, or of one GPU instance of it (MIG), used in turn."""
+    """Two samples of one GPU, or of one GPU instance of it (MIG), used in turn. `calls`: those of the whole GPU."""
 
     def __init__(self, calls: Calls, instance: int | None = None) -> None:
         self._calls = calls

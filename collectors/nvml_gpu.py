@@ -9,6 +9,7 @@ from typing import Any
 from acceltop.collectors import nvml_describe
 from acceltop.collectors.kernel_files import contents
 from acceltop.collectors.nvml_calls import Calls, GpuLost
+from acceltop.collectors.nvml_gpm import Gpm
 from acceltop.collectors.nvml_processes import PidMap
 from acceltop.collectors.nvml_unit import NAME, Unit
 from acceltop.profiler.clock import now_ns
@@ -64,7 +65,7 @@ class Gpu:
         address = nvml_describe.pci_address(calls)
         self._power = address and f"{self._place.sysfs}/bus/pci/devices/{address}"
         split = bool((calls.get("nvmlDeviceGetMigMode") or [0])[0])
-        unit = Unit(calls, device, self._place.pids, None, split)
+        unit = Unit(calls, device, self._place.pids, Gpm(calls), whole=True, split=split)
         frames: list[Frame] = [unit.found(self.index, {"mig": "on"} if split else {})]
         units = [unit]
         for instance in self._instances(calls) if split else ():
@@ -80,8 +81,8 @@ class Gpu:
             calls = Calls(self._nvml, handle)
             device = handle and nvml_describe.device_id(calls)
             if device:
-                instance = calls.get("nvmlDeviceGetGpuInstanceId")
-                units.append(Unit(calls, device, self._place.pids, instance, split=False))
+                gpm = Gpm(parent, calls.get("nvmlDeviceGetGpuInstanceId"))
+                units.append(Unit(calls, device, self._place.pids, gpm, whole=False, split=False))
         return units
 
     def _lose(self, reason: str) -> list[Frame]:

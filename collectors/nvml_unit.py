@@ -14,13 +14,13 @@ NAME = "nvml"
 
 
 class Unit:
-    """What can be read on its own: a whole GPU, or one MIG instance (`instance`: its GPU instance id)."""
+    """What can be read on its own: a whole GPU, or one MIG instance."""
 
-    def __init__(self, calls: Calls, device: str, pids: PidMap, instance: int | None, split: bool) -> None:
+    def __init__(self, calls: Calls, device: str, pids: PidMap, gpm: Gpm, whole: bool, split: bool) -> None:
         self.calls, self.device = calls, device
-        self._whole = instance is None
+        self._whole = whole
         self._split = split  # a GPU cut into instances: processes and activity are told there
-        self._gpm = Gpm(calls, instance)
+        self._gpm = gpm
         self._fields = nvml_fields.FieldValues(calls, counters=not self._gpm.supported)
         self._plain = nvml_fields.PlainValues(calls)
         self._processes = Processes(calls, pids)

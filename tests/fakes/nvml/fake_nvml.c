@@ -422,7 +422,8 @@ API int nvmlGpmSampleGet(Device *device, GpmSample *sample) {
 }
 
 API int nvmlGpmMigSampleGet(Device *device, u32 instance, GpmSample *sample) {
-    if (!listed("mig", device->gpu) || instance < 1 || instance > INSTANCES) return INVALID_ARGUMENT;
+    if (device->instance || !listed("mig", device->gpu)) return INVALID_ARGUMENT; /* it is asked of the whole GPU */
+    if (instance < 1 || instance > INSTANCES) return INVALID_ARGUMENT;
     return gpm_sample(device, sample);
 }
 
