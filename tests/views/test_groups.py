@@ -7,12 +7,12 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
-from tests.views.screens import Hands, on_screen, press
+from tests.views.screens import Hands, on_screen, press, utc
 from tests.views.session_frames import T0, gpu_opening, gpu_second, gpu_session
 from tests.views.test_facts import scene_of
 
 from acceltop.profiler.clock import NS_PER_S
-from acceltop.profiler.model import DeviceFound, Frame, Sample
+from acceltop.profiler.model import DeviceFound, DeviceLost, Frame, Sample
 from acceltop.profiler.remote.hosts import renamer
 from acceltop.views.app import AcceltopApp
 from acceltop.views.facts.groups import DeviceGroup, DeviceRow, device_rows, is_stale, row_lowest, row_state, row_value
@@ -77,7 +77,7 @@ def test_a_group_fades_when_all_of_it_is_silent() -> None:
     rows = {row.label: row for row in device_rows(scene, (), grouped=True) if isinstance(row, DeviceGroup)}
     assert not is_stale(scene, rows["node0"])
     assert is_stale(scene, rows["node1"])
-    assert row_state(scene, rows["node1"])[0].startswith("since ")
+    assert row_state(scene, rows["node1"])[0] == "silent 0 +4"
 
 
 def test_enter_unfolds_and_sorting_by_a_figure_compares_all_devices() -> None:
@@ -126,3 +126,35 @@ def test_no_number_is_cut_whatever_its_size() -> None:
         assert "0.585/25.3 GB" in table
 
     on_screen(test, frames, size=(160, 48))
+
+
+def _lost(host: int, gpu: int) -> DeviceLost:
+    return DeviceLost(T0 + 3 * NS_PER_S, f"node{host}/nvidia:GPU-{gpu}", "fell off the bus")
+
+
+def test_where_not_all_hosts_are_in_sight_the_one_with_a_lost_device_is_the_first() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        assert "node8" not in await press(app, pilot)
+        app.scene.timeline.add(_lost(8, 2))
+        app.scene.clock_s = lambda: 1010.0  # the order of rows may change
+        app.redraw()
+        rows = (await press(app, pilot)).splitlines()[3:6]
+        assert [row.split()[0] for row in rows] == ["node8", "2", "node0"]
+        assert rows[0].endswith("✖ lost 2")
+        assert "✖ lost 14:13:23" in rows[1]
+
+    with utc():
+        on_screen(test, nodes(9), size=(80, 24))
+
+
+def test_hosts_keep_their_order_where_all_are_in_sight() -> None:
+    scene = scene_of([*nodes(3), _lost(2, 1)])
+    assert labels(scene) == ["node0", "node1", "node2", "1"]
+
+
+def test_what_a_lost_device_said_last_is_no_part_of_the_mean() -> None:
+    scene = scene_of([*nodes(2), _lost(0, 0)])
+    others = [scene.value("hw.gpu.sm.active", f"node0/nvidia:GPU-{gpu}") or 0.0 for gpu in (1, 2, 3)]
+    row = group(device_rows(scene, (), grouped=True))
+    assert row_value(scene, row, "hw.gpu.sm.active") == pytest.approx(sum(others) / 3)
+    assert row_state(scene, row) == ("✖ lost 0", "bad")

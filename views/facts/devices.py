@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -158,20 +159,31 @@ def known_band(scene: Scene, key: Key, t0: int, t1: int, points: int) -> Band:
     return Band(band.times, *(np.where(later, math.nan, column) for column in band[1:]))
 
 
-def state_words(scene: Scene, fact: DeviceFact) -> tuple[str, str]:
-    """The word for a device's state and its token; `·` is nothing to say."""
+class Condition(NamedTuple):
+    """The word for a device's state and its token, and since when it is silent or lost; `·` is nothing to say."""
+
+    word: str
+    token: str
+    since_ns: int | None = None
+
+    @property
+    def text(self) -> str:
+        return self.word if self.since_ns is None else f"{self.word} {clock(self.since_ns)}"
+
+
+def condition(scene: Scene, fact: DeviceFact) -> Condition:
     lost, at = fact.state.lost, scene.head.at_ns
     if lost is not None and lost.time_ns <= at:
-        return f"✖ lost {clock(lost.time_ns)}", "bad"  # the reason is among the findings
+        return Condition("✖ lost", "bad", lost.time_ns)  # the reason is among the findings
     age = stale_s(scene, fact)
     if age is not None:
-        return f"since {clock(scene.now_ns - int(age * NS_PER_S))}", "warn"
+        return Condition("since", "warn", scene.now_ns - int(age * NS_PER_S))
     if fact.is_host:
         pressure = scene.value(*fact.key("system.pressure.cpu"))
-        return ("·", "dim") if pressure is None else (f"psi {pressure:.0%}", "dim")
+        return Condition("·" if pressure is None else f"psi {pressure:.0%}", "dim")
     words = scene.timeline.states(fact.id)
     for name in ("throttle", "throttle_reasons"):
         state = words.get(name)
         if state is not None and state.time_ns <= at and state.word not in ("", "none", "idle"):
-            return f"▼ {state.word}", "warn"
-    return "·", "dim"
+            return Condition(f"▼ {state.word}", "warn")
+    return Condition("·", "dim")

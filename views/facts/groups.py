@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from acceltop.profiler.clock import NS_PER_S
-from acceltop.views.facts.devices import DeviceFact, device_facts, history, limit_of, stale_s, state_words, value
+from acceltop.views.facts.devices import DeviceFact, condition, device_facts, history, limit_of, stale_s, value
 from acceltop.views.scene import Scene
 
 # Where the worst device says more than the mean of all.
@@ -18,24 +18,20 @@ _WORST: dict[str, Callable[[Sequence[float]], float]] = {
     "hw.gpu.clock.sm": min,
 }
 _SEVERITY = {"bad": 0, "warn": 1}
+_OF_MEMBER = {"since": "silent"}  # since when is said in the row of the member
 
 
 @dataclass(frozen=True)
 class DeviceGroup:
-    """Devices of one host; `label` is what the row is called."""
+    """Devices of one host; `label` is what the row is called, `measured` are those that its figures are of."""
 
     label: str
     members: tuple[DeviceFact, ...]
-    is_open: bool = False
+    measured: tuple[DeviceFact, ...]
 
     @property
     def id(self) -> str:
         return f"group {self.members[0].host} {self.members[0].id}"
-
-    @property
-    def measured(self) -> tuple[DeviceFact, ...]:
-        """Those that the group's figures are of: its accelerators, without any its CPU."""
-        return tuple(fact for fact in self.members if not fact.is_host) or self.members
 
     @property
     def activity(self) -> str | None:
@@ -49,25 +45,32 @@ def several_hosts(scene: Scene) -> bool:
     return len({fact.host for fact in device_facts(scene)}) > 1
 
 
-def device_rows(scene: Scene, opened: Collection[str], grouped: bool) -> Sequence[DeviceRow]:
-    """All devices; `grouped`: by host, and of the groups that are not in `opened` only what is wrong."""
+def device_rows(scene: Scene, opened: Collection[str], grouped: bool, crowded: bool = False) -> Sequence[DeviceRow]:
+    """All devices; `grouped`: by host, and of the groups that are not in `opened` only what is wrong.
+
+    `crowded`: not all rows will be in sight, so what is lost or silent comes first.
+    """
     if not grouped:
         return device_facts(scene)
     # Also without a reading a device can become wrong: it has been silent for too long.
-    key = (scene.seen("DeviceFound", "DeviceLost", "Sample"), scene.now_ns // NS_PER_S, tuple(opened))
-    return scene.memo("device rows", key, lambda: _rows(scene, opened))
+    key = (scene.seen("DeviceFound", "DeviceLost", "Sample"), scene.now_ns // NS_PER_S, tuple(opened), crowded)
+    return scene.memo("device rows", key, lambda: _rows(scene, opened, crowded))
 
 
-def _rows(scene: Scene, opened: Collection[str]) -> list[DeviceRow]:
-    rows: list[DeviceRow] = []
-    for group in _groups(scene):
-        if len(group.members) == 1 and not group.members[0].host:
-            rows.append(group.members[0])
-            continue
-        is_open = group.id in opened
-        rows.append(DeviceGroup(group.label, group.members, is_open))
-        rows += [fact for fact in group.members if is_open or _wrong(scene, fact)]
-    return rows
+def _rows(scene: Scene, opened: Collection[str], crowded: bool) -> list[DeviceRow]:
+    groups = _groups(scene)
+    if crowded:
+        groups.sort(key=lambda group: not any(is_stale(scene, fact) for fact in group.members))
+    return [row for group in groups for row in _with_members(scene, group, group.id in opened, crowded)]
+
+
+def _with_members(scene: Scene, group: DeviceGroup, is_open: bool, crowded: bool) -> Sequence[DeviceRow]:
+    if len(group.members) == 1 and not group.members[0].host:
+        return group.members
+    shown = [fact for fact in group.members if is_open or condition(scene, fact).token in _SEVERITY]
+    if crowded:
+        shown.sort(key=lambda fact: not is_stale(scene, fact))
+    return [group, *shown]
 
 
 def _groups(scene: Scene) -> list[DeviceGroup]:
@@ -75,14 +78,17 @@ def _groups(scene: Scene) -> list[DeviceGroup]:
     facts = device_facts(scene)
     if several_hosts(scene):
         hosts = dict.fromkeys(fact.host for fact in facts)
-        return [DeviceGroup(host, tuple(fact for fact in facts if fact.host == host)) for host in hosts]
-    alike = tuple(fact for fact in facts if fact.found.kind == "gpu")
-    rest = [DeviceGroup(fact.label, (fact,)) for fact in facts if fact not in alike]
-    return [DeviceGroup(f"{len(alike)} GPUs", alike), *rest] if alike else rest
+        return [_group(scene, host, [fact for fact in facts if fact.host == host]) for host in hosts]
+    alike = [fact for fact in facts if fact.found.kind == "gpu"]
+    rest = [_group(scene, fact.label, [fact]) for fact in facts if fact not in alike]
+    return [_group(scene, f"{len(alike)} GPUs", alike), *rest] if alike else rest
 
 
-def _wrong(scene: Scene, fact: DeviceFact) -> bool:
-    return state_words(scene, fact)[1] in _SEVERITY
+def _group(scene: Scene, label: str, members: Sequence[DeviceFact]) -> DeviceGroup:
+    """Its figures are of its accelerators, without any of its CPU; of those that answer, while any does."""
+    measured = [fact for fact in members if not fact.is_host] or members
+    answering = [fact for fact in measured if not is_stale(scene, fact)]
+    return DeviceGroup(label, tuple(members), tuple(answering or measured))
 
 
 # --- the figures of a row
@@ -132,14 +138,15 @@ def _mean(values: Sequence[float]) -> float:
 def row_state(scene: Scene, row: DeviceRow) -> tuple[str, str]:
     """The word and its token; of a group those of its worst member, and how many more there are."""
     if isinstance(row, DeviceFact):
-        return state_words(scene, row)
-    told = [(fact, *state_words(scene, fact)) for fact in row.members]
-    wrong = sorted((one for one in told if one[2] in _SEVERITY), key=lambda one: _SEVERITY[one[2]])
+        found = condition(scene, row)
+        return found.text, found.token
+    told = [(fact, condition(scene, fact)) for fact in row.members]
+    wrong = sorted((one for one in told if one[1].token in _SEVERITY), key=lambda one: _SEVERITY[one[1].token])
     if not wrong:
         return "·", "dim"
-    fact, word, token = wrong[0]
+    fact, worst = wrong[0]
     more = f" +{len(wrong) - 1}" if len(wrong) > 1 else ""
-    return f"{word}{more}" if more else f"{word} {fact.label}", token
+    return f"{_OF_MEMBER.get(worst.word, worst.word)} {fact.label}{more}", worst.token
 
 
 def is_stale(scene: Scene, row: DeviceRow) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from acceltop.profiler.clock import NS_PER_S
-from acceltop.profiler.model import Note, ProcessGone
+from acceltop.profiler.model import DeviceFound, Note, ProcessGone
 from acceltop.profiler.remote.hosts import own_pid
 from acceltop.views.scene import Scene
 
@@ -65,11 +65,18 @@ def _lost(scene: Scene, at: int) -> list[Finding]:
         Finding(
             "error",
             state.lost.time_ns,
-            f"{state.found.name} is lost since {clock(state.lost.time_ns)}: {state.lost.reason}",
+            f"{_called(state.found)} is lost since {clock(state.lost.time_ns)}: {state.lost.reason}",
         )
         for state in scene.timeline.devices.values()
         if state.lost is not None and state.lost.time_ns <= at
     ]
+
+
+def _called(found: DeviceFound) -> str:
+    """Of several alike one must know which, and of several hosts whose."""
+    name = found.name if found.index is None else f"{found.kind.upper()} {found.index}"
+    host = found.attributes.get("host")
+    return f"{name} of {host}" if host else name
 
 
 def _gone(scene: Scene, at: int) -> list[Finding]:

@@ -68,12 +68,12 @@ class DevicesPane(TablePane[DeviceRow]):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.grouped = False
+        self.grouped = self._crowded = False
         self._opened: set[str] = set()
 
     def items(self) -> Sequence[DeviceRow]:
         """Who sorts by a figure compares devices, not hosts."""
-        return device_rows(self.scene, self._opened, self.grouped and self.sort in ("", "device"))
+        return device_rows(self.scene, self._opened, self.grouped and self.sort in ("", "device"), self._crowded)
 
     def identity(self, item: DeviceRow) -> Hashable:
         return item.id
@@ -104,12 +104,14 @@ class DevicesPane(TablePane[DeviceRow]):
         """The lines that it takes where it may have `most`: it is grouped where they are too few for all devices."""
         over = 1 + (not self.headless)
         self.grouped = several_hosts(self.scene) or len(device_facts(self.scene)) + over > most
-        return min(max(len(self.items()), 1) + over, most)
+        wanted = max(len(self.items()), 1) + over
+        self._crowded = wanted > most
+        return min(wanted, most)
 
     def columns(self, width: int) -> Sequence[Column[DeviceRow]]:
         rows = self.items()
         roomy = width >= 110
-        label = min(max([3, *(len(row.label) for row in rows)]), 12 if roomy else 9)
+        label = min(max([3, *(len(row.label) for row in rows)]), 12 if width >= 140 else 9)
         place = {row.id: index for index, row in enumerate(rows)}
         columns = [
             Column("device", "gpu" if label <= 3 else "device", label, self._label, lambda f: place[f.id], False),
@@ -125,7 +127,8 @@ class DevicesPane(TablePane[DeviceRow]):
     def _state_width(self, width: int) -> int:
         """Room for a word; for since when, only while a device is silent or lost."""
         longest = max((len(row_state(self.scene, row)[0]) for row in self.items()), default=0)
-        return 20 if width >= 180 else min(max(longest, 10), 16 if width >= 80 else 10)
+        most = 18 if width >= 110 else 16 if width >= 80 else 10
+        return 20 if width >= 180 else min(max(longest, 10), most)
 
     def _known_columns(self, width: int, roomy: bool) -> list[Column[DeviceRow]]:
         """Which metrics there are changes seldom: looked up every few seconds."""
