@@ -158,30 +158,46 @@ def test_control_characters_of_a_file_stay_in_it(tmp_path: Path) -> None:
 # --- the page
 
 
-def test_the_page_has_all_of_it(script: Path) -> None:
-    def placed() -> Iterator[Frame]:
-        for frame in gpu_session(20):
-            if isinstance(frame, KernelWindow):
-                yield replace(frame, rows=tuple(replace(row, location=f"{script}:4 step") for row in frame.rows))
-            elif isinstance(frame, Hello):
-                yield replace(frame, host=os.uname().nodename)
-            elif isinstance(frame, ProcessFound):
-                yield replace(frame, start_ns=T0)
-            else:
-                yield frame
+def _placed(script: Path) -> Iterator[Frame]:
+    """A session of this machine in which all kernels are called from line 4 of the script."""
+    for frame in gpu_session(20):
+        if isinstance(frame, KernelWindow):
+            yield replace(frame, rows=tuple(replace(row, location=f"{script}:4 step") for row in frame.rows))
+        elif isinstance(frame, Hello):
+            yield replace(frame, host=os.uname().nodename)
+        elif isinstance(frame, ProcessFound):
+            yield replace(frame, start_ns=T0)
+        else:
+            yield frame
 
+
+async def _opened(app: AcceltopApp, pilot: Hands) -> str:
+    """The page of the third kernel, once its source has been read."""
+    await press(app, pilot, "2", "down", "down", "enter")
+    for _ in range(100):
+        app.redraw()
+        await pilot.pause(0.02)
+        if "line 4" in text_of(app):
+            break
+    return text_of(app)
+
+
+def test_the_page_has_all_of_it(script: Path) -> None:
     async def test(app: AcceltopApp, pilot: Hands) -> None:
-        await press(app, pilot, "2", "down", "down", "enter")
-        for _ in range(100):
-            app.redraw()
-            await pilot.pause(0.02)
-            if "line 4" in text_of(app):
-                break
-        text = text_of(app)
+        text = await _opened(app, pilot)
         assert "▶      4  line 4" in text
         for part in ("─ roofline ─", "◆ this one", "─ how long it takes ─", "─ what would make it faster ─"):
             assert part in text
         assert "Memory bounds it: 2.88 TB/s" in text
         assert "96.0 a step" in text
 
-    on_screen(test, placed(), size=(160, 48))
+    on_screen(test, _placed(script), size=(160, 48))
+
+
+def test_where_charts_have_no_room_the_line_takes_what_is_left(script: Path) -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        text = await _opened(app, pilot)
+        assert "▶      4  line 4" in text
+        assert "─ what would make it faster ─" in text
+
+    on_screen(test, _placed(script), size=(80, 24))

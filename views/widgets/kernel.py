@@ -26,7 +26,7 @@ _LABEL = 10
 WIDE = 110
 LEAST_CHART = 7  # lines
 MOST_CHART = 28
-AROUND = 2  # lines of source before and behind the one that calls it
+AROUND = 2  # lines of source before and behind the one that calls it, where there is room
 OTHERS = 20  # of the other kernels on the roofline
 
 
@@ -55,11 +55,12 @@ class KernelPane(Pane):
         heading = rule(width, short_name(fact.name) if fact else "kernel", hints=self.hints(), focused=self.has_focus)
         if fact is None:
             return [heading, *self.waiting("choose a kernel" if self.identity is None else "not seen in this range")]
-        facts, told, code = self._facts(fact, width), self._advice(fact, width), self._source(fact, width)
+        facts, told = self._facts(fact, width), self._advice(fact, width)
         room = height - 1 - len(facts) - len(told)
-        if room - len(code) < LEAST_CHART:  # what would make it faster says more than the line
-            code = []
-        charts = self._charts(fact, width, min(room - len(code), MOST_CHART if width >= WIDE else 2 * MOST_CHART))
+        code = self._source(fact, width, min(AROUND, (room - 2) // 2))
+        charts = self._charts(fact, width, room - len(code))
+        if not charts and (charts := self._charts(fact, width, room)):
+            code = []  # a chart, and what would make it faster, say more than the line
         return [heading, *facts, *charts, *code, *told]
 
     def hints(self) -> Iterable[Span]:
@@ -117,6 +118,7 @@ class KernelPane(Pane):
 
     def _charts(self, fact: KernelFact, width: int, height: int) -> list[Line]:
         """Side by side, or where that is too narrow below each other; none in less than LEAST_CHART lines."""
+        height = min(height, MOST_CHART if width >= WIDE else 2 * MOST_CHART)
         if height < LEAST_CHART:
             return []
         each = (width - 4) // 2
@@ -170,8 +172,9 @@ class KernelPane(Pane):
 
     # --- where, and what next
 
-    def _source(self, fact: KernelFact, width: int) -> list[Line]:
-        found = source(self.scene, fact.kernel.location, AROUND)
+    def _source(self, fact: KernelFact, width: int, around: int) -> list[Line]:
+        """The line that calls it within `around` lines before and behind; nothing where not even the line has room."""
+        found = source(self.scene, fact.kernel.location, around) if around >= 0 else None
         if found is None:
             return []
         place = Span(numbers.shorten(clean(fact.kernel.location or ""), max(width - 30, 10)), "dim")
