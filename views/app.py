@@ -168,6 +168,11 @@ class AcceltopApp(App[None]):
         """Shows another timeline, such as a recording that has been read."""
         self.scene.timeline = self.scene.head.timeline = timeline
 
+    def over(self) -> None:
+        """Nothing more comes: what was live is a recording now."""
+        self.scene.head.recorded = True
+        self.set_interval(PLAY_S, self._play)
+
     def fail(self, error: AcceltopError) -> None:
         self.failure = error
         self.exit()

@@ -14,6 +14,7 @@ class Feed:
     """A sink of a session. It never waits for the screen; what the screen is too slow for is dropped and counted."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
         self._queue: DropQueue[Frame] = DropQueue(capacity)
         self._wake: Callable[[], object] | None = None
         self._woken = False
@@ -39,6 +40,11 @@ class Feed:
     def waiting(self) -> list[Frame]:
         """What `take` would give; it stays."""
         return self._queue.peek()
+
+    @property
+    def full(self) -> bool:
+        """One more would push another out."""
+        return len(self._queue) >= self._capacity
 
     @property
     def dropped(self) -> int:

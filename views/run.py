@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from typing import TYPE_CHECKING
 
 from acceltop.profiler.errors import UsageError
@@ -68,12 +69,20 @@ def replay(path: str, follow: bool = False, looks: Looks | None = None) -> None:
     link = ReplayLink(TraceReader(path), feed, follow)
     app = _app(link, feed, looks)
     app.starts.append(lambda: link.start(app.adopt, app.fail, app.deliver))
-    try:
-        _run(app)
-    finally:
-        link.close()
-    if app.failure is not None:
-        raise app.failure
+    _show(app, link)
+
+
+def replay_pipe(pipe: BufferedReader, looks: Looks | None = None) -> None:
+    """The screens over JSON Lines as they come. Raises TraceError when nothing that can be read came at all."""
+    from acceltop.views.feed import Feed
+    from acceltop.views.piped import PipeLink
+
+    looks = checked(looks)
+    feed = Feed()
+    link = PipeLink(pipe, feed)
+    app = _app(link, feed, looks)
+    app.starts.append(lambda: link.start(app))
+    _show(app, link)
 
 
 def checked(looks: Looks | None) -> Looks:
@@ -97,6 +106,15 @@ def _app(link: Link, feed: Feed, looks: Looks, limits: Limits | None = None, pic
         keymap = load_keymap(config_path())
         kind = PickerApp if picker else AcceltopApp
         return kind(Timeline(limits), link, feed, looks.theme, looks.glyphs, keymap)
+
+
+def _show(app: AcceltopApp, link: Link) -> None:
+    try:
+        _run(app)
+    finally:
+        link.close()
+    if app.failure is not None:
+        raise app.failure
 
 
 def _run(app: AcceltopApp) -> None:

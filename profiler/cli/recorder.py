@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -58,6 +60,8 @@ class Recorder:
         self._size_before = 0
         self._frames = self._dropped = 0
         self._live = sys.stderr.isatty()
+        # The program behind the pipe may have its screens on this terminal.
+        self._shared = self._live and stat.S_ISFIFO(os.fstat(1).st_mode)
 
     def add(self, frame: Frame) -> None:
         if isinstance(frame, Sample) and "acceltop.frames.dropped" in frame.values:
@@ -68,7 +72,7 @@ class Recorder:
     def tick(self) -> None:
         self._output.flush()
         now = monotonic()
-        if now - self._said >= (1.0 if self._live else PLAIN_EVERY_S) - 0.1:
+        if not self._shared and now - self._said >= (1.0 if self._live else PLAIN_EVERY_S) - 0.1:
             self._progress(now)
             self._said, self._size_before = now, self._output.size
 

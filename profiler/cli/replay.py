@@ -1,4 +1,7 @@
-"""Go through a trace again, on the screens that the live job would have had; without a terminal this is `report`."""
+"""Go through a trace again, on the screens that the live job would have had; without a terminal this is `report`.
+
+Frames that come through a pipe (FILE is -) are shown as they come; the keys are those of the terminal.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ def configure(parser: options.Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if screen.wanted(args):
+    if screen.wanted(args, piped=args.file == "-"):
         screen.replay(args)
         return Exit.DONE
     return report.run(args)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from io import BufferedReader
 from types import TracebackType
 from typing import BinaryIO
 
@@ -34,16 +34,18 @@ class TraceReader:
     `path` is a file, or `-` for JSON Lines on stdin, which can be read once.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.name = clean(os.fspath(path))
+    def __init__(self, path: str | os.PathLike[str], stdin: BufferedReader | None = None) -> None:
+        """`stdin`: what stands for it."""
+        self._pipe = (stdin or open(0, "rb", closefd=False)) if path == "-" else None  # noqa: SIM115
+        self.name = "stdin" if self._pipe else clean(os.fspath(path))
         self._problems = Problems()
-        self._file = sys.stdin.buffer if self.name == "-" else _opened(path)
+        self._file: BinaryIO = self._pipe or _opened(path)
         self._overview: Overview | None = None
         self._pieces: list[tuple[int, bytes]] = []  # levels of 10 s that were made here, packed
         try:
             self._trace = self._recognized()
-            if self.name != "-":
-                self._check()
+            if not self._pipe and next(self.frames(), None) is None:
+                raise self._nothing()
         except BaseException:
             self.close()
             raise
@@ -65,9 +67,13 @@ class TraceReader:
         """Frames with t0 ≤ time ≤ t1, in the order of the file. Of windows the time is their end."""
         start, end = -_EVER if t0_ns is None else t0_ns, _EVER if t1_ns is None else t1_ns
         # A negative time (a broken clock) has no place in the index of an MCAP file, but in the frame.
+        some = False
         for frame in self._decoded(self._trace.payloads(max(start, 0), max(end, 0))):
+            some = True
             if start <= frame.time_ns <= end:
                 yield frame
+        if self._pipe and not some:
+            raise self._nothing()
 
     def follow(self, stop: threading.Event, t0_ns: int = 0) -> Iterator[Frame]:
         """Frames from t0 on of a file that is being written, as they come, until it is closed or `stop` is set."""
@@ -91,12 +97,11 @@ class TraceReader:
         return [level for piece in pieces for level in parse(piece).levels]
 
     def close(self) -> None:
-        if self._file is not sys.stdin.buffer:
-            self._file.close()
+        self._file.close()
 
     def _recognized(self) -> McapFile | LinesFile:
-        if self.name == "-":
-            return LinesFile(self._file, self._problems)
+        if self._pipe:
+            return self._lines(self._pipe)
         head = self._file.read(64)
         self._file.seek(0)
         if not head:
@@ -107,12 +112,14 @@ class TraceReader:
             raise TraceError(f"{self.name} is not a trace", "give a .mcap of `acceltop record`, or JSON Lines")
         return McapFile(self._file, self._problems)
 
-    def _check(self) -> None:
-        if next(self.frames(), None) is None:
-            raise TraceError(f"{self.name} holds no frames that can be read", self._why_nothing())
+    def _lines(self, pipe: BufferedReader) -> LinesFile:
+        if pipe.peek(len(MAGIC)).startswith(MAGIC):
+            raise TraceError("a trace in MCAP can't be read from a pipe", "give the name of its file")
+        return LinesFile(pipe, self._problems)
 
-    def _why_nothing(self) -> str:
-        return self.problems[0].text if self.problems else "it was made by another program"
+    def _nothing(self) -> TraceError:
+        why = self.problems[0].text if self.problems else "nothing came" if self._pipe else "another program made it"
+        return TraceError(f"{self.name} holds no frames that can be read", why)
 
     def _decoded(self, payloads: Iterable[bytes]) -> Iterator[Frame]:
         for data in payloads:

@@ -22,7 +22,21 @@ def acceltop(
     *arguments: str, home: Path, columns: int = 120, rows: int = 36, environ: Mapping[str, str] = _AS_IT_IS
 ) -> Iterator[Terminal]:
     """`acceltop ARGUMENTS` on a terminal, with no settings of the user."""
-    opened = Terminal([SCRIPT, *arguments], columns, rows, {"HOME": str(home), "NO_COLOR": "", **environ})
+    with _opened([SCRIPT, *arguments], columns, rows, {"HOME": str(home), **environ}) as screen:
+        yield screen
+
+
+@contextmanager
+def shell(line: str, home: Path) -> Iterator[Terminal]:
+    """A line of the shell, in which `acceltop` is the one under test; its exit code is that of the last command."""
+    path = f"{Path(SCRIPT).parent}:{os.environ['PATH']}"
+    with _opened(["sh", "-c", line], 120, 36, {"HOME": str(home), "PATH": path}) as screen:
+        yield screen
+
+
+@contextmanager
+def _opened(argv: list[str], columns: int, rows: int, environ: Mapping[str, str]) -> Iterator[Terminal]:
+    opened = Terminal(argv, columns, rows, {"NO_COLOR": "", **environ})
     try:
         yield opened
     finally:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 from tests.jobs import job, record
-from tests.program.screen import acceltop, clock, matches, quits, shows, shows_kernels
+from tests.program.screen import acceltop, clock, matches, quits, shell, shows, shows_kernels
+
+from acceltop.profiler.codec import encode
+from acceltop.profiler.trace.reader import TraceReader
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
@@ -51,3 +54,41 @@ def test_another_size_and_theme(recorded: Path, tmp_path: Path) -> None:
         screen.send("2")
         shows(screen, "─ 2 kernels")
         quits(screen, "replay, 80×24")
+
+
+def test_frames_through_a_pipe_are_live_and_the_keys_come_from_the_terminal(tmp_path: Path) -> None:
+    with shell("acceltop record -o - --only host --interval 200ms | acceltop replay -", tmp_path) as screen:
+        shows(screen, "● live", "─ 1 devices", "cpu")
+        screen.send(" ")
+        shows(screen, "paused")
+        screen.send("r")
+        shows(screen, "what comes through a pipe")
+        assert "recording 0" not in screen.written.decode()  # what is in front of the pipe leaves the screen alone
+        quits(screen, "from a pipe")
+
+
+def test_a_pipe_that_ended_is_a_recording(recorded: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "job.jsonl"
+    with TraceReader(recorded) as reader:
+        lines.write_text("".join(f"{encode(frame)}\n" for frame in reader.frames()))
+    with shell(f"cat {lines} | acceltop replay -", tmp_path) as screen:
+        shows_kernels(screen, "▮▮ replay ×1", "transformer")
+        screen.send("\x1b[H")  # home
+        shows(screen, "‖ 00:00:00")
+        screen.send(" ")
+        shows(screen, "▶ replay ×1")
+        quits(screen, "a pipe that ended")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("acceltop replay - < /dev/null", "stdin holds no frames that can be read: nothing came"),
+        ("acceltop replay -", "nothing is piped into it: acceltop record PID -o - | acceltop replay -"),
+    ],
+)
+def test_what_is_no_stream_of_frames_is_said_in_one_line(line: str, said: str, tmp_path: Path) -> None:
+    with shell(line, tmp_path) as screen:
+        code, _ = screen.ended(30)
+        assert code != 0
+        assert f"acceltop: {said}" in screen.text.replace("\n", "")

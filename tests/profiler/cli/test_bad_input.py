@@ -11,6 +11,8 @@ import pytest
 from tests.profiler.cli.program import SCRIPT, acceltop, one_line, python, start
 from tests.waiting import wait_for
 
+from acceltop.profiler.trace.records import MAGIC
+
 USAGE = [
     (["frobnicate"], "no verb 'frobnicate': there are attach"),
     (["repot"], "did you mean report?"),
@@ -94,6 +96,21 @@ def test_a_trace_that_is_not_there_or_not_a_trace_is_code_4(tmp_path: Path) -> N
             result = acceltop(verb, name, cwd=tmp_path)
             assert result.returncode == 4, (verb, name, result.stderr)
             assert name in one_line(result)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (b"", b"nothing came"),
+        (b"no frame\n", b"a frame is left out"),
+        (b"\xff" * 100, b"a frame is left out"),
+        (MAGIC, b"MCAP can't be read from a pipe"),
+    ],
+)
+def test_what_is_no_stream_of_frames_is_code_4(what: bytes, said: bytes) -> None:
+    result = subprocess.run([SCRIPT, "report", "-"], input=what, capture_output=True, timeout=60)
+    assert (result.returncode, result.stdout, result.stderr.count(b"\n")) == (4, b"", 1)
+    assert said in result.stderr
 
 
 def test_an_output_that_cannot_be_written_is_code_1_and_starts_nothing(tmp_path: Path) -> None:

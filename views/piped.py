@@ -1,0 +1,69 @@
+"""The link of Frames that come through a pipe: live while they come, a recording of what came afterwards."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from io import BufferedReader
+from typing import TYPE_CHECKING
+
+from acceltop.profiler.errors import AcceltopError
+from acceltop.views.feed import Feed
+from acceltop.views.link import Recording
+
+if TYPE_CHECKING:
+    from acceltop.views.app import AcceltopApp
+
+WAIT_S = 0.05
+
+
+class PipeLink:
+    """Reads on one thread, no faster than the screens take it: whoever writes then has to wait, or to shed."""
+
+    interval_s = 1.0
+    recording: Recording | None = None
+
+    def __init__(self, pipe: BufferedReader, feed: Feed) -> None:
+        self.recorded = False
+        self._pipe, self._feed = pipe, feed
+        self._stop = threading.Event()
+
+    @property
+    def dropped(self) -> int:
+        return self._feed.dropped
+
+    def start(self, app: AcceltopApp) -> None:
+        threading.Thread(target=self._run, args=(app,), name="acceltop-pipe", daemon=True).start()
+
+    def look(self, t0_ns: int, t1_ns: int) -> None:
+        """All that is known is in the timeline already."""
+
+    def record(self) -> None:
+        raise AcceltopError("what comes through a pipe is not recorded here", "`tee FILE` in front of it keeps it")
+
+    def attach(self, pids: Sequence[int]) -> None:
+        raise AcceltopError("a pipe has no process to attach to", "`acceltop attach PID` watches a live one")
+
+    def close(self) -> None:
+        self._stop.set()
+
+    def _run(self, app: AcceltopApp) -> None:
+        try:
+            self._read()
+        except AcceltopError as error:
+            problem = error
+            app.deliver(lambda: app.fail(problem))
+            return
+        self.recorded = True
+        app.deliver(app.over)
+
+    def _read(self) -> None:
+        from acceltop.profiler.trace.reader import TraceReader
+
+        reader = TraceReader("-", self._pipe)
+        for frame in reader.frames():
+            while self._feed.full and not self._stop.wait(WAIT_S):
+                pass
+            self._feed(frame)
+        for problem in reader.problems:
+            self._feed(problem)
