@@ -285,8 +285,8 @@ class _Runner:
 
 def _log(level: str, text: str, *args: object, exc_info: bool = False) -> None:
     """Heard with -v or --log-file, which load `logging`: a tenth of the whole import time."""
-    logging = sys.modules.get("logging")
-    logger = logging and logging.getLogger("acceltop.session")
+    get_logger = getattr(sys.modules.get("logging"), "getLogger", None)  # another thread may still be loading it
+    logger = get_logger and get_logger("acceltop.session")
     if logger and logger.hasHandlers():
         getattr(logger, level)(text, *args, exc_info=exc_info)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from statistics import median
 from time import monotonic
+from types import ModuleType
 
 import pytest
 from tests.waiting import wait_for
@@ -168,6 +170,15 @@ def test_a_source_recovers_after_one_error(begin: Callable[..., Session], seen: 
     begin(Counter(once))
     wait_for(lambda: len(seen.samples()) > 4)
     assert len(seen.notes("source.error")) == 1
+
+
+def test_logging_that_another_thread_is_still_loading_breaks_no_source(
+    begin: Callable[..., Session], seen: Collected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "logging", ModuleType("logging"))
+    begin(Counter())
+    wait_for(seen.samples)
+    assert seen.notes("source.error") == []
 
 
 def test_readings_keep_the_grid_and_do_not_pile_up() -> None:
