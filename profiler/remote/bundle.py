@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.util import find_spec
 from os import uname
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acceltop.profiler import __version__
-from acceltop.profiler.session import GROUP
+from acceltop.profiler.session import GROUP, sources
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -78,7 +77,7 @@ def _ours() -> Iterator[tuple[str, bytes]]:
 
 
 def _entry_points() -> str:
-    ours = {point.name: point.value for point in entry_points(group=GROUP) if point.value.startswith("acceltop.")}
+    ours = {name: place for name, place in sources().items() if place.startswith("acceltop.")}
     ours["host"] = _HOST
     return "\n".join([f"[{GROUP}]", *sorted(f"{name} = {value}" for name, value in ours.items()), ""])
 

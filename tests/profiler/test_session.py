@@ -6,6 +6,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from shutil import make_archive
 from statistics import median
 from time import monotonic
 from types import ModuleType
@@ -16,7 +18,7 @@ from tests.waiting import wait_for
 from acceltop.profiler import session as module
 from acceltop.profiler.errors import AcceltopError, Unavailable, UsageError
 from acceltop.profiler.model import DeviceFound, DeviceLost, Frame, Hello, Note, ProcessGone, Sample
-from acceltop.profiler.session import Session, installed
+from acceltop.profiler.session import GROUP, Session, installed, sources
 from acceltop.profiler.source import SourceContext
 
 
@@ -282,3 +284,21 @@ def test_the_installed_sources_and_a_name_that_is_none_of_them() -> None:
     assert list(installed(["nvml", "host"], without=["nvml"])) == ["host"]
     with pytest.raises(UsageError, match="nvmll.*there are agent, host"):
         installed(["nvmll"])
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_the_source_of_another_package_is_found(
+    archived: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "packages"
+    about = place / "more-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: more\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(
+        f"[console_scripts]\nmore = a:b\n\n[{GROUP}]\nmore = more.tpu:Source\n\n[z]\nx = y:z\n"
+    )
+    if archived:
+        place = Path(make_archive(str(tmp_path / "all"), "zip", place))
+    monkeypatch.syspath_prepend(place)
+    assert sources()["more"] == "more.tpu:Source"
+    assert set(sources()) == {"host", "nvml", "opencl", "stacks", "agent", "more"}
