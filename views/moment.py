@@ -113,6 +113,13 @@ class Playhead:
         """Begins a selection at the cursor, or ends it."""
         self._anchor = None if self._anchor is not None else self.at_ns
 
+    def sweep(self, start_ns: int, to_ns: int) -> None:
+        """Selects what lies between, with the cursor at the end of it."""
+        self._anchor, span = None, self.timeline.span
+        self.seek(to_ns)
+        if span is not None:
+            self._select(min(max(start_ns, span[0]), span[1]), self.at_ns)
+
     def clear(self) -> bool:
         """Forgets the selection; says whether there was one."""
         had = self.selection is not None or self._anchor is not None

@@ -8,6 +8,8 @@ from itertools import groupby
 from acceltop.views.draw.glyphs import FULL, Glyphs, area
 from acceltop.views.draw.line import Line, Row, Span
 
+LONGEST_STATE = len("paused")
+
 
 def strip(
     width: int,
@@ -30,10 +32,10 @@ def strip(
     return row.put(" ").add((state,)).line()
 
 
-def strip_cells(width: int, state: str) -> tuple[int, int]:
-    """First column and length of the history within a strip of `width` cells."""
+def strip_cells(width: int) -> tuple[int, int]:
+    """First column and length of the history within a strip of `width` cells: the same in each state."""
     start = 13
-    return start, max(width - start - len(state) - 3, 8)
+    return start, max(width - start - LONGEST_STATE - 3, 8)
 
 
 def _token(index: int, cursor: int, selection: tuple[int, int] | None) -> str:
