@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from textual.binding import Binding, BindingType
+from textual.keys import key_to_character
 
 from acceltop.profiler.errors import UsageError
 from acceltop.profiler.text import clean
@@ -32,13 +33,18 @@ def arrows(
     )
 
 
+def is_text(key: str) -> bool:
+    """Whether a field to type in takes it as a character."""
+    return key == "slash" or (key_to_character(key) or "\n").isprintable()
+
+
 APP_BINDINGS: list[BindingType] = [
     *(
         Binding(str(at), f"show('{name}')", f"screen: {name}", id=f"screen.{name}")
         for at, name in enumerate(SCREENS, 1)
     ),
     Binding("space", "pause", "pause", id="time.pause"),
-    Binding("slash", "filter", "filter", id="filter", key_display="/"),
+    Binding("slash", "filter", "filter", id="filter"),
     Binding("r", "record", "record", id="record"),
     Binding("w", "show('findings')", "why", id="screen.findings"),
     hidden("a", "show('processes')", "screen: processes, to attach", "screen.processes"),
@@ -51,7 +57,7 @@ APP_BINDINGS: list[BindingType] = [
     hidden("full_stop", "step(1)", "next step", "time.next_step"),
     hidden("comma", "step(-1)", "previous step", "time.previous_step"),
     hidden("s", "step(0)", "slowest step", "time.slowest_step"),
-    hidden("v", "mark", "begin or end a selection of time", "time.select"),
+    hidden("v", "mark", "begin or end a selection of time (or drag on the strip)", "time.select"),
     hidden("right_square_bracket", "speed(1)", "replay faster", "time.faster"),
     hidden("left_square_bracket", "speed(-1)", "replay slower", "time.slower"),
     hidden("plus,equals_sign", "zoom(1)", "zoom in: less time", "zoom.in"),
@@ -59,7 +65,7 @@ APP_BINDINGS: list[BindingType] = [
     hidden("0", "zoom(0)", "usual zoom", "zoom.reset"),
     hidden("escape", "back", "back", "back"),
     hidden("ctrl+z", "suspend_process", "suspend", "suspend"),
-    Binding("question_mark,f1", "help", "help", id="help", key_display="?"),
+    Binding("question_mark,f1", "help", "help", id="help"),
     Binding("q,ctrl+c", "quit", "quit", id="quit", priority=False),
 ]
 

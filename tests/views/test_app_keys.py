@@ -354,10 +354,10 @@ def test_enter_attaches_to_one_to_the_marked_or_to_the_ranks_of_a_launcher() -> 
     assert _attached("down space down space enter", *_job()) == [11, 13]
 
 
-@pytest.mark.parametrize("key", ["q", "ctrl+q", "ctrl+c"])
-def test_quit(key: str) -> None:
+@pytest.mark.parametrize("keys", ["q", "ctrl+q", "ctrl+c", "slash ctrl+c"])
+def test_quit(keys: str) -> None:
     async def test(app: AcceltopApp, pilot: Hands) -> None:
-        await pilot.press(key)
+        await pilot.press(*keys.split())
         await pilot.pause()
         assert app._exit
 
@@ -372,10 +372,61 @@ def test_mouse_selects_sorts_opens_and_seeks() -> None:
         assert pane.selected is not None
         await pilot.click(KernelsPane, offset=(pane._placed[3].x + 1, 1))
         assert pane.sort == "calls"
-        await pilot.click("TimeStrip", offset=(20, 0))
-        assert not app.scene.head.at_end
         await pilot.click(KernelsPane, offset=(20, 2))
         await pilot.click(KernelsPane, offset=(20, 2))
         assert len(app.screen_stack) == 2
 
     on_screen(test, gpu_session(60))
+
+
+def test_a_click_on_the_time_strip_seeks_and_dragging_selects() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        head = app.scene.head
+        t0, t1 = app.scene.timeline.span or (0, 0)
+        await pilot.click("TimeStrip", offset=(40, 0))
+        seeked = head.at_ns
+        assert t0 < seeked < t1
+        await _drag(pilot, 50, 30)
+        assert head.selection is not None
+        start, end = head.selection
+        assert (head.at_ns, start < seeked < end) == (start, True)
+        assert f"{(end - start) / NS_PER_S:.1f} s selected" in text_of(app)
+        await _drag(pilot, 20, 119)
+        assert head.selection is not None
+        assert head.selection[1] == t1
+        await pilot.hover("TimeStrip", offset=(60, 0))
+        assert head.selection[1] == t1
+        await pilot.click("TimeStrip", offset=(40, 0))
+        assert head.at_ns == seeked
+        assert head.state == "replay"
+        assert "selected" not in text_of(app)
+
+    on_screen(test, gpu_session(60), recorded=True)
+
+
+async def _drag(pilot: Hands, start: int, end: int) -> None:
+    """On the time strip, from column to column."""
+    await pilot.mouse_down("TimeStrip", offset=(start, 0))
+    for column in ((start + end) // 2, end):
+        await pilot.hover("TimeStrip", offset=(column, 0))
+    await pilot.mouse_up("TimeStrip", offset=(end, 0))
+    await pilot.pause()
+
+
+def test_only_keys_that_do_something_here_are_offered() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        offered = (await press(app, pilot)).splitlines()[-1]
+        assert all(words in offered for words in ("1-6 screens", "space pause", "enter open", "r record"))
+        typing = (await press(app, pilot, "slash")).splitlines()[-1]
+        assert [part.strip() for part in typing.split("   ")] == [
+            "enter keep the filter", "esc clear it", "f1 help", "^c quit"
+        ]  # fmt: skip
+        picker = (await press(app, pilot, "escape", "a")).splitlines()[-1]
+        assert all(words in picker for words in ("enter attach", "space mark", "/ filter", "? help", "q quit"))
+        assert not any(words in picker for words in ("screens", "sort", "record", "why"))
+        await press(app, pilot, "question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        assert "screen: steps" not in str(app.screen._text)
+        assert "enter" not in (await press(app, pilot, "escape", "escape", "w")).splitlines()[-1]
+
+    on_screen(test, gpu_session(5))

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from acceltop.profiler.metrics import METRICS
+from acceltop.views.screens.page import Page
 from acceltop.views.widgets.pane import Pane
 
 _UNITS = {"1": "share", "By": "bytes", "By/s": "bytes/s", "W": "W", "Cel": "°C", "Hz": "Hz", "J": "J", "{count}": ""}
@@ -66,7 +67,8 @@ def _keys(screen: Screen[Any]) -> list[tuple[str, str]]:
     """Keys of the focused pane first, then those of the whole; several keys of one meaning in one line."""
     meanings: dict[str, list[str]] = {}
     for active in screen.active_bindings.values():
-        if active.binding.description and active.binding.id:
+        typed = isinstance(screen, Page) and screen.types(active.binding.key)
+        if active.binding.description and active.binding.id and not typed:
             key = screen.app.get_key_display(active.binding)
             meanings.setdefault(active.binding.description, []).append(key)
     return [(" ".join(dict.fromkeys(keys)), meaning) for meaning, keys in meanings.items()]

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from acceltop.views.draw.line import Line, Row
+from acceltop.views.keys import is_text
 from acceltop.views.widgets.canvas import Canvas
 from acceltop.views.widgets.frame import KeyLine, LayersBar, TimeStrip, TitleBar
 from acceltop.views.widgets.pane import Pane, Watcher
@@ -40,7 +41,9 @@ class FilterInput(Input):
 
     DEFAULT_CSS = "FilterInput { display: none; height: 1; padding: 0 1; background: $panel; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "screen.end_filter(True)", "clear", id="filter.clear", show=False)
+        Binding("enter", "submit", "keep the filter", id="filter.keep"),
+        Binding("escape", "screen.end_filter(True)", "clear it", id="filter.clear"),
+        Binding("ctrl+c", "app.quit", "quit", id="filter.quit"),
     ]
 
 
@@ -121,11 +124,16 @@ class Page(Screen[None]):
 
     # --- filter
 
+    def types(self, key: str) -> bool:
+        """Whether this key is text here, whatever else it does elsewhere."""
+        return isinstance(self.focused, FilterInput) and is_text(key)
+
     def begin_filter(self) -> None:
         box = self.query_one(FilterInput)
         box.value = self.host.scene.filter
         box.display = True
         self.set_focus(box)  # at once: what is typed meanwhile belongs into it
+        self.host.focus_moved()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self.host.scene.filter = event.value

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from textual import events
 from textual.widget import Widget
 
+from acceltop.views.keys import is_text
 from acceltop.views.screens.page import FilterInput, Page
 from acceltop.views.widgets.devices import DevicesPane
 from acceltop.views.widgets.processes import ProcessesPane
@@ -27,6 +28,9 @@ class ProcessesPage(Page):
         devices = self.query_one(DevicesPane)
         rows = devices.within(max(height // 2, 3))
         return {"devices": rows, "processes": height - rows}
+
+    def types(self, key: str) -> bool:
+        return super().types(key) or (key not in KEPT and is_text(key))
 
     def on_key(self, event: events.Key) -> None:
         box = self.query_one(FilterInput)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from textual import events
@@ -22,6 +23,9 @@ from acceltop.views.facts.notes import clock, exit_words
 from acceltop.views.facts.steps import step_facts
 from acceltop.views.scene import Scene, script_name
 from acceltop.views.widgets.pane import Watcher
+
+if TYPE_CHECKING:
+    from acceltop.views.screens.page import Page
 
 WIDE = 110
 _LAYER_LABELS = {"framework": "framework", "compiler": "compilers", "platform": "platform", "hardware": "hardware",
@@ -63,7 +67,8 @@ def _hosts(scene: Scene) -> str:
 
 def _state(scene: Scene, wide: bool) -> list[Span]:
     gap = Span("   " if wide else " ")
-    parts = [part for part in (_mode(scene), _dropped(scene), _cost(scene, wide), _recording(scene, wide)) if part]
+    told = _mode(scene), _selected(scene), _dropped(scene), _cost(scene, wide), _recording(scene, wide)
+    parts = [part for part in told if part]
     spans: list[Span] = []
     for part in parts:
         spans += [*part, gap]
@@ -79,6 +84,11 @@ def _mode(scene: Scene) -> list[Span]:
     if head.state == "paused":
         return [Span(f"▮▮ paused {clock(head.at_ns)}", "warn")]
     return [Span(f"{'▶' if head.playing else '▮▮'} replay ×{head.speed:g}", "accent")]
+
+
+def _selected(scene: Scene) -> list[Span]:
+    selection = scene.head.selection
+    return [Span(f"{numbers.duration(selection[1] - selection[0])} selected", "accent")] if selection else []
 
 
 def _dropped(scene: Scene) -> list[Span]:
@@ -147,9 +157,14 @@ def _makers(scene: Scene) -> list[Span]:
 
 
 class TimeStrip(Watcher):
-    """All of the time that is known, as the activity of the first device; a click goes there."""
+    """All of the time that is known, as the activity of the first device. A click goes there, dragging selects."""
 
     DEFAULT_CSS = "TimeStrip { height: 1; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._grid: tuple[int, tuple[int, int], int] | None = None  # first column, the time it covers, columns
+        self._pressed: tuple[int, int] | None = None  # time and column where the button went down
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         scene, head = self.scene, self.scene.head
@@ -157,28 +172,51 @@ class TimeStrip(Watcher):
         if span is None:
             return [Row().put(" waiting for the first reading", "dim").line()]
         state = _strip_state(scene)
-        start, cells = strip_cells(width, state.text)
-        self._grid = start, _strip_range(span), cells
-        t0, t1 = self._grid[1]
+        start, cells = strip_cells(width)
+        t0, t1 = _strip_range(span)
+        self._grid = start, (t0, t1), cells
         pace = max((t1 - t0) // cells, 2 * NS_PER_S)
         key = (id(scene.timeline), span[1] // pace, t0, t1, cells)
         values = scene.memo("strip", key, lambda: _activity(scene, t0, t1, cells))
         selection = head.selection
-        marked = (self._cell(selection[0]), self._cell(selection[1]) + 1) if selection else None
+        at, *ends = (_cell(time_ns, t0, t1, cells) for time_ns in (head.at_ns, *(selection or ())))
+        marked = (ends[0], ends[1] + 1) if ends else None
         mark = Span("▶", "good") if head.state == "live" or head.playing else Span("‖", "warn")
         elapsed = _elapsed(head.at_ns - span[0])
-        return [strip(width, mark, elapsed, values, self._cell(head.at_ns), marked, state, scene.glyphs)]
+        return [strip(width, mark, elapsed, values, at, marked, state, scene.glyphs)]
 
-    def _cell(self, time_ns: int) -> int:
-        _, (t0, t1), cells = self._grid
-        return min(max((time_ns - t0) * cells // (t1 - t0), 0), cells - 1)
-
-    def on_click(self, event: events.Click) -> None:
-        if self.scene.timeline.span is None:
-            return
+    def _time(self, x: int) -> int | None:
+        """That column `x` stands for; None while there is nothing."""
+        if self._grid is None:
+            return None
         start, (t0, t1), cells = self._grid
-        self.scene.head.seek(t0 + (event.x - start) * (t1 - t0) // cells)
+        return t0 + (x - start) * (t1 - t0) // cells
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        time_ns = self._time(event.x)
+        if time_ns is None:
+            return
+        self._pressed = time_ns, event.x
+        self.capture_mouse()
+        self.scene.head.clear()
+        self.scene.head.seek(time_ns)
         self.host.redraw()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        time_ns = self._time(event.x)
+        if self._pressed is None or time_ns is None or event.x == self._pressed[1]:
+            return
+        self._pressed = self._pressed[0], event.x
+        self.scene.head.sweep(self._pressed[0], time_ns)
+        self.host.redraw()
+
+    def on_mouse_up(self) -> None:
+        self._pressed = None
+        self.release_mouse()
+
+
+def _cell(time_ns: int, t0: int, t1: int, cells: int) -> int:
+    return min(max((time_ns - t0) * cells // (t1 - t0), 0), cells - 1)
 
 
 def _strip_state(scene: Scene) -> Span:
@@ -223,9 +261,10 @@ class KeyLine(Watcher):
     def _pairs(self) -> list[tuple[str, str]]:
         """In the order of KEY_ORDER; the screens' digits as one."""
         shown: dict[str, tuple[str, str]] = {}
+        page = cast("Page", self.screen)
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            if binding.show and binding.description:
+            if binding.show and binding.description and not page.types(binding.key):
                 key = _KEY_NAMES.get(binding.key, self.app.get_key_display(binding))
                 shown.setdefault(binding.id or "", (key, binding.description))
         screens = [key for _, (key, meaning) in shown.items() if meaning.startswith("screen:")]
@@ -249,4 +288,4 @@ _ORDER = (
     "palette",
     "help",
 )
-_KEY_ORDER = {id: at for at, id in enumerate(_ORDER)} | {"quit": 99}
+_KEY_ORDER = {id: at for at, id in enumerate(_ORDER)} | {"quit": 99, "filter.quit": 99}

@@ -27,7 +27,10 @@ class ProcessesPane(TablePane[ProcessState]):
         "Everything on this machine that uses an accelerator or an ML framework. The last column says what attaching "
         "needs. Enter attaches to the chosen process, to all that space has marked, or to the ranks of a launcher."
     )
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "mark", "mark", id="process.mark")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "attach", id="row.open"),
+        Binding("space", "mark", "mark", id="process.mark"),
+    ]
     metrics = ("process.gpu.memory.usage", "process.cpu.utilization", "process.memory.usage")
 
     def __init__(self, *, id: str | None = None) -> None:

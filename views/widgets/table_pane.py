@@ -146,6 +146,10 @@ class TablePane(Pane, Generic[T]):
             self.selected = self.identity(item)
             self.opened(item)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """A key that does nothing here is not offered."""
+        return action != "open" or type(self).opened is not TablePane.opened
+
     def action_sort(self, steps: int) -> None:
         sortable = [placed.column for placed in self._placed if placed.column.key is not None]
         if sortable:
