@@ -45,6 +45,19 @@ def test_keys_typed_into_the_first_picture_are_not_seen_there(driver: FakeDriver
         quits(screen, "typed early")
 
 
+def test_a_character_that_comes_in_parts_and_esc_alone(driver: FakeDriver, tmp_path: Path) -> None:
+    with acceltop(home=tmp_path, environ=driver.env) as screen:
+        shows(screen, "─ 1 devices", "q quit", "%")
+        screen.send("/")
+        shows(screen, "filter:")
+        for byte in "n€".encode():
+            screen.send(bytes([byte]))
+        shows(screen, "n€")
+        screen.send("\x1b")
+        screen.wait(lambda seen: "n€" not in seen and "q quit" in seen)
+        quits(screen, "after esc")
+
+
 def test_without_colours(driver: FakeDriver, tmp_path: Path) -> None:
     with acceltop(home=tmp_path, environ=driver.env | {"NO_COLOR": "1"}) as screen:
         shows(screen, "─ 1 devices", "65%" if "65%" in screen.text else "%")

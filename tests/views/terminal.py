@@ -32,8 +32,8 @@ class Terminal:
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.screen.resize(rows, columns)
 
-    def send(self, keys: str) -> None:
-        os.write(self._fd, keys.encode())
+    def send(self, keys: str | bytes) -> None:
+        os.write(self._fd, keys.encode() if isinstance(keys, str) else keys)
 
     @property
     def text(self) -> str:
