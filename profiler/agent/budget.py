@@ -10,6 +10,7 @@ NS = 1_000_000_000
 FIRST_WINDOW_S = 0.004
 SHORTEST_S, LONGEST_S = 0.001, 0.1
 MOST_EVENTS = 4_000  # in one window, whatever the budget says: the job stands still for 4 µs for each
+LONGEST_BEHIND_S = 1.0  # the same where the device is behind: as much of a window shows no kernel at all
 PERIOD_S = 1.9  # a window has a fixed price too: fewer and larger ones show more for the same money
 SPREAD = (0.75, 1.0)  # of a period, at random: a fixed one would beat with the step
 FIRST_PERIODS_S = (0.3, 0.7)  # the first windows follow each other sooner: a picture at once, still within the sum
@@ -61,16 +62,22 @@ class Plan:
         self.price = Price()
         self._taken = self._events = 0
         self._guess_s = FIRST_WINDOW_S
+        self._behind: Deque[float] = deque([0.0], maxlen=LESSONS)
         self.correction = 1.0  # grows while the measured cost is above the budget
 
-    def learn(self, events: int, length_s: float, stall_s: float) -> None:
-        """One window was taken."""
+    def learn(self, events: int, length_s: float, stall_s: float, behind_s: float = 0.0) -> None:
+        """One window was taken, in which the device ran as far behind as `behind_s`."""
         self._taken += 1
         self._events = events
+        self._behind.append(behind_s)
         self._guess_s = min(LONGEST_S, 4 * length_s)  # for as long as none has caught an event
         self.price.learn(events, length_s, stall_s)
 
     def window_s(self) -> float:
+        return min(LONGEST_BEHIND_S, self._shown_s() + max(self._behind))
+
+    def _shown_s(self) -> float:
+        """The part of a window of which kernels are seen."""
         rate = self.price.events_per_s
         if not rate:
             return self._guess_s

@@ -8,18 +8,20 @@ stops a training process for half a second each time.
 from __future__ import annotations
 
 import json
+import re
 import time
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 NAME = 512  # characters of a name; C++ templates go on for pages
 CHUNK = 64  # events between two pauses: the job waits for the interpreter lock no longer than that
 REST = 4  # pause by time worked
 LONGEST_REST_S = 0.02
+_LAUNCH = re.compile(r"Launch(Cooperative)?Kernel|GraphLaunch")  # CUDA and HIP, runtime and driver
 
 Op = Tuple[int, int, int, str, bool, int, bool]
 """Thread, start, minus end (so that sorting puts the outer of two first), name, cut?, correlation id, annotation?"""
-Kernel = Tuple[int, int, str, str, int, int, int, Optional[int]]
-"""Start, duration, name, kind, device, stream, correlation id of the op that launched it, bytes."""
+Kernel = Tuple[int, int, str, str, int, int, int, Optional[int], int]
+"""Start, duration, name, kind, device, stream, correlation id of the op that launched it, bytes, launch's number."""
 
 
 class Pace:
@@ -40,6 +42,7 @@ class Window:
         self._rest = rest
         self.ops: List[Op] = []
         self.kernels: List[Kernel] = []
+        self.launches: Dict[int, int] = {}  # number → when the call was over; a graph's kernels have one number
         self.events = 0
         self.invalid = 0
 
@@ -62,6 +65,8 @@ class Window:
             self.ops.append((thread, start, -end, name, event.end_thread_id() == 0, number, kind != "cpu_op"))
         elif kind in ("kernel", "gpu_memcpy", "gpu_memset"):
             self.kernels.append(_kernel(event, kind, start, end))
+        elif kind in ("cuda_runtime", "cuda_driver") and _LAUNCH.search(event.name()):
+            self.launches[event.correlation_id()] = end
 
 
 def _kind(event: Any) -> str:
@@ -70,20 +75,23 @@ def _kind(event: Any) -> str:
 
 
 def _kind_by_name(event: Any) -> str:
-    """For older torch."""
+    """For torch before 2.9."""
     name = event.name()
-    if not str(event.device_type()).endswith("CPU"):
+    on_cpu = str(event.device_type()).endswith("CPU")
+    if event.is_user_annotation():  # on a device it spans the kernels launched in it, and is no work itself
+        return "user_annotation" if on_cpu else "gpu_user_annotation"
+    if not on_cpu:
         return "gpu_memcpy" if name.startswith("Memcpy") else "gpu_memset" if name.startswith("Memset") else "kernel"
-    if name.startswith(("cuda", "cu", "hip")) and "::" not in name:
-        return "runtime"
-    return "user_annotation" if event.scope() == 7 else "cpu_op"
+    if event.device_index() < 0:
+        return "overhead"  # the profiler's own
+    return "cuda_runtime" if name.startswith(("cu", "hip")) and "::" not in name else "cpu_op"
 
 
 def _kernel(event: Any, kind: str, start: int, end: int) -> Kernel:
     plain = {"gpu_memcpy": "memcpy", "gpu_memset": "memset"}.get(kind, "kernel")
     size = _bytes(event) if plain != "kernel" else None
     device, stream, linked = event.device_index(), event.device_resource_id(), event.linked_correlation_id()
-    return (start, end - start, event.name()[:NAME], plain, device, stream, linked, size)
+    return (start, end - start, event.name()[:NAME], plain, device, stream, linked, size, event.correlation_id())
 
 
 def _bytes(event: Any) -> Optional[int]:

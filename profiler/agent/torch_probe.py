@@ -10,11 +10,12 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, Deque, Dict, List, Optional
 
-from acceltop.profiler.agent.budget import AWAY_EVERY_S, AWAY_S, NS, Meter, Plan, cost_frame, median
+from acceltop.profiler.agent.budget import AWAY_EVERY_S, AWAY_S, LONGEST_BEHIND_S, NS, Meter, Plan, cost_frame, median
 from acceltop.profiler.agent.steps import ForwardShare, Interval, Marks, Step, Tracker, overlap, steps_frame
 from acceltop.profiler.agent.torch_events import Pace, Window
 from acceltop.profiler.agent.torch_hooks import Hooks
 from acceltop.profiler.agent.torch_quiet import bound_to_main, first_session_in_this_thread
+from acceltop.profiler.agent.torch_reach import reach
 from acceltop.profiler.agent.torch_rows import Key, Look, OpRows, Places, busy, kernel_rows, slices, walk
 from acceltop.profiler.agent.torch_session import Session
 
@@ -65,6 +66,7 @@ class Probe:
         self._first_step = 0
         self._stall_s = 0.0
         self._said: Optional[str] = None
+        self._blind = False  # and that was said
         now = time.monotonic()
         self._timers = {"steps": now, "cost": now + 2 * COST_EVERY_S, "memory": now}
         self._next_slices = now
@@ -151,9 +153,10 @@ class Probe:
         if now >= self._next_away:
             self._pause(AWAY_S)
             return
+        self._session.trainer = self._tracker.thread
         reason = self._session.wait_reason()
         self._say(reason)
-        if reason is None and self._session.start(self._tracker.thread):
+        if reason is None and self._session.start():
             length = self._plan.window_s()
             self._close_at = time.monotonic() + length
             self._looks = []
@@ -187,17 +190,27 @@ class Probe:
         begin = time.thread_time()  # the pauses in between are the job's
         window.read(events)
         del events  # torch keeps the records of a window as long as these live
-        frame = self._window_frame(window)
+        until, behind = reach(window, session.closed_ns)
+        frame = self._window_frame(window, until)
         stall = session.start_s + session.stop_s + time.thread_time() - begin
         self._stall_s = max(session.start_s, session.stop_s, 0.9 * self._stall_s)
-        self._plan.learn(window.events, (session.closed_ns - session.opened_ns) / NS, stall)
+        length = (session.closed_ns - session.opened_ns) / NS
+        self._plan.learn(window.events, length, stall, behind / NS)
+        if window.launches and not window.kernels and length >= LONGEST_BEHIND_S:
+            self._tell_blind()
         self._windows.append(Seen(session, busy(window.ops, self._native_thread())))
         self._next_window = time.monotonic() + self._plan.period_s()
         self._agent.emit(frame)
 
-    def _window_frame(self, window: Window) -> Dict[str, Any]:
+    def _tell_blind(self) -> None:
+        if not self._blind:
+            self._blind = True
+            text = "kernels are launched, but none comes to its end within a window: CPU ops are shown instead"
+            self._agent.note("warning", "torch.no_kernels", text)
+
+    def _window_frame(self, window: Window, until_ns: int) -> Dict[str, Any]:
         session = self._session
-        profiled = session.closed_ns - session.opened_ns
+        profiled = until_ns - session.opened_ns
         frame: Dict[str, Any] = {"kind": "KernelWindow", "t0_ns": session.opened_ns, "t1_ns": session.closed_ns}
         frame.update(pid=self._agent.pid, source="torch", rows=self._rows(window), profiled_ns=profiled)
         frame.update(events=window.events, invalid=window.invalid, dropped=self._agent.dropped)
@@ -223,7 +236,7 @@ class Probe:
 
     def _device_id(self, index: int) -> str:
         try:
-            return "nvidia:GPU-%s" % self._torch.cuda.get_device_properties(index).uuid
+            return uuid_name(self._torch.cuda.get_device_properties(index))
         except (AttributeError, RuntimeError, AssertionError):
             return "cuda:%d" % index
 
@@ -273,6 +286,11 @@ class Probe:
 def _bind_kineto() -> bool:
     first_session_in_this_thread(nobody_else=True)
     return True
+
+
+def uuid_name(properties: Any) -> str:
+    """A device as NVIDIA's management library calls it; a part of one (MIG) shows by its name only."""
+    return "nvidia:%s-%s" % ("MIG" if " MIG " in properties.name else "GPU", properties.uuid)
 
 
 def _thread_name(native: int) -> str:

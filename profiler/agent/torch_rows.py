@@ -153,7 +153,7 @@ def kernel_rows(
 ) -> List[Dict[str, Any]]:
     """Rows of kernels and copies by name, device, stream and the op that launched them."""
     rows: Dict[Any, Row] = {}
-    for _, duration, name, kind, device, stream, launched_by, size in kernels:
+    for _, duration, name, kind, device, stream, launched_by, size, _ in kernels:
         by = launchers.get(launched_by)
         key = (name, device, stream, by and by[1])
         if key not in rows:
@@ -201,8 +201,9 @@ def busy(ops: Iterable[Op], thread: Optional[int], bridge_ns: int = 500_000) -> 
 
 def slices(window: Window, t0: int, thread_name: Callable[[int], str]) -> Optional[Dict[str, Any]]:
     """The longest single calls as columns (see `model.Slices`), in the order of their start."""
+    calls: Iterable[Tuple[int, int, str, Any]]
     if window.kernels:
-        calls = ((k[1], k[0], k[2], k[5]) for k in window.kernels)
+        calls = ((k[1], k[0], k[2], k[4:6]) for k in window.kernels)
     else:
         calls = ((-op[2] - op[1], op[1], op[3], op[0]) for op in window.ops)
     longest = sorted(nlargest(MOST_SLICES, calls), key=lambda call: call[1])
@@ -212,12 +213,18 @@ def slices(window: Window, t0: int, thread_name: Callable[[int], str]) -> Option
     lanes = _numbered(call[3] for call in longest)
     return {
         "names": list(names),
-        "lanes": ["stream %d" % lane if window.kernels else thread_name(lane) for lane in lanes],
+        "lanes": _stream_names(list(lanes)) if window.kernels else [thread_name(lane) for lane in lanes],
         "name": [names[call[2]] for call in longest],
         "lane": [lanes[call[3]] for call in longest],
         "start_ns": [call[1] - t0 for call in longest],
         "duration_ns": [call[0] for call in longest],
     }
+
+
+def _stream_names(lanes: List[Tuple[int, int]]) -> List[str]:
+    """With the number of the device where there are several."""
+    several = len({device for device, _ in lanes}) > 1
+    return [("GPU %d, " % device if several else "") + "stream %d" % stream for device, stream in lanes]
 
 
 def _numbered(values: Iterable[Any]) -> Dict[Any, int]:

@@ -18,7 +18,6 @@ from acceltop.profiler.agent.torch_quiet import LogLevel, busy, is_warming_up, q
 OPEN_S = 1.0  # how long a window waits for the training thread to be at a safe point
 CLOSE_S = 0.5  # then it is looked whether that thread still lives
 GIVE_WAY_S = 2.0  # how long a user's thread waits at most for our window to close
-CUDA_WAIT_S = 30.0
 _AUTOGRAD = ("torch/autograd/__init__.py", "torch/autograd/graph.py", "torch/autograd/function.py")
 
 
@@ -31,7 +30,7 @@ class Session:
         self._level: Optional[LogLevel] = None
         self._theirs = is_warming_up(torch)  # from a session's preparation to its end
         self._count = 0
-        self._born = time.monotonic()
+        self.trainer: Optional[int] = None  # the thread that trains, once it has
         self._owner = 0  # the thread that opened it
         self._result: Any = None
         self.main, self.step_end = MainThread(), StepEnd()
@@ -54,19 +53,19 @@ class Session:
         injected = [name for name in os.environ if name.startswith("NSYS_")]
         if os.environ.get("CUDA_INJECTION64_PATH") or injected:
             return "a profiler that was injected into CUDA is in charge (CUDA_INJECTION64_PATH)"
-        # A session before CUDA is there can cost all kernel events of the ones after it.
-        if _accelerated(self._torch) and not self.cuda and time.monotonic() - self._born < CUDA_WAIT_S:
+        # A session before CUDA is there can cost all kernel events of the ones after it. Who trains does without.
+        if _accelerated(self._torch) and not self.cuda and self.trainer is None and _gpu_here():
             return "CUDA is not initialised yet"
         return None
 
-    def start(self, trainer: Optional[int]) -> bool:
-        """Opens a window in the thread with that identifier; False when it did not come by, or may not now."""
-        self._place = self.main if trainer in (None, threading.main_thread().ident) else self.step_end
+    def start(self) -> bool:
+        """Opens a window in the thread that trains; False when it did not come by, or may not now."""
+        self._place = self.main if self.trainer in (None, threading.main_thread().ident) else self.step_end
         self._place.run(self._open_here, OPEN_S)
         return self.open
 
     def _open_here(self) -> bool:
-        if _in_autograd():
+        if _in_autograd() or self._capturing() is not False:
             return False
         if self.wait_reason():
             return True
@@ -78,6 +77,14 @@ class Session:
         self.start_s = time.perf_counter() - begin
         self.open, self.must_close = True, False
         return True
+
+    def _capturing(self) -> Optional[bool]:
+        """Whether this thread captures a CUDA graph, which a call of a profiler's could break. None: the driver doesn't
+        tell, as while another thread captures one."""
+        try:
+            return self.cuda and bool(self._torch.cuda.is_current_stream_capturing())
+        except RuntimeError:
+            return None
 
     def _enable(self, cuda: bool, everywhere: bool) -> None:
         config, activities = window_config(self._torch, cuda, everywhere)
@@ -100,7 +107,7 @@ class Session:
         return list(result.events()) if result is not None else []
 
     def _close_here(self) -> bool:
-        if self.open and _in_autograd():
+        if self.open and (_in_autograd() or self._capturing()):
             return False
         self._close()
         return True
@@ -149,7 +156,7 @@ class Session:
 
     def _tear_down(self) -> bool:
         """Take CUPTI out again, so that the job runs at full speed after us: one last session tells kineto to."""
-        if _in_autograd():
+        if _in_autograd() or self._capturing() is not False:
             return False
         if self.wait_reason() is None and "TEARDOWN_CUPTI" not in os.environ:
             os.environ["TEARDOWN_CUPTI"] = "1"
@@ -175,6 +182,13 @@ def _in_autograd() -> bool:
 def _accelerated(torch: Any) -> bool:
     version = torch.version
     return bool(getattr(version, "cuda", None) or getattr(version, "hip", None))
+
+
+def _gpu_here() -> bool:
+    """Whether CUDA or HIP would find a device, without asking them."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    return any(map(os.path.exists, ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")))
 
 
 def _tears_down(torch: Any) -> bool:

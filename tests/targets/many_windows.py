@@ -28,10 +28,10 @@ session = Session(torch, lambda: None)
 optimizer.register_step_post_hook(lambda *_: session.step_end.visit())
 
 
-def take_windows(trainer: int | None) -> None:
+def take_windows() -> None:
     taken = events = 0
     while taken < wish.windows:
-        if session.start(trainer):
+        if session.start():
             time.sleep(random.uniform(0.001, 0.012))
             window = Window(Pace())
             window.read(session.finish())
@@ -52,8 +52,9 @@ def train() -> None:
 if wish.aside:
     trainer = threading.Thread(target=train)
     trainer.start()
-    take_windows(trainer.ident)
+    session.trainer = trainer.ident
+    take_windows()
     trainer.join()
 else:
-    threading.Thread(target=take_windows, args=(None,)).start()
+    threading.Thread(target=take_windows).start()
     train()
