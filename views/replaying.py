@@ -67,7 +67,7 @@ class ReplayLink:
             self._changed.notify()
 
     def record(self) -> None:
-        raise AcceltopError("this is a recording already", "`acceltop convert` makes another of it")
+        raise AcceltopError("this is a recording already", "copy its file to have another")
 
     def attach(self, pids: Sequence[int]) -> None:
         raise AcceltopError("a recording has no process to attach to", "`acceltop attach PID` watches a live one")

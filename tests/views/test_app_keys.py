@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from tests.views.screens import Hands, Live, on_screen, press, text_of
-from tests.views.session_frames import T0, cpu_session, gpu_session
+from tests.views.session_frames import T0, cpu_session, gpu_second, gpu_session
 from textual import events
 from textual.binding import Binding
 
@@ -430,3 +430,15 @@ def test_only_keys_that_do_something_here_are_offered() -> None:
         assert "enter" not in (await press(app, pilot, "escape", "escape", "w")).splitlines()[-1]
 
     on_screen(test, gpu_session(5))
+
+
+def test_the_time_strip_grows_with_the_time_without_a_gap_before_its_end() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        for second in range(21, 26):
+            app.scene.timeline.add_all(gpu_second(second))
+            app.redraw()
+            history = (await press(app, pilot)).splitlines()[-2][13:].partition("┃")[0]
+            assert history.strip()
+            assert " " not in history.lstrip()
+
+    on_screen(test, gpu_session(20))

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
 from textual import events
 
 from acceltop.profiler import numbers
@@ -178,8 +177,9 @@ class TimeStrip(Watcher):
         pace = max((t1 - t0) // cells, 2 * NS_PER_S)
         key = (id(scene.timeline), span[1] // pace, t0, t1, cells)
         values = scene.memo("strip", key, lambda: _activity(scene, t0, t1, cells))
-        selection = head.selection
-        at, *ends = (_cell(time_ns, t0, t1, cells) for time_ns in (head.at_ns, *(selection or ())))
+        times = (span[1], head.at_ns, *(head.selection or ()))
+        end, at, *ends = (_cell(time_ns, t0, t1, cells) for time_ns in times)
+        values = [*values[: 2 * end + 2], *[math.nan] * 2 * (cells - end - 1)]  # readings hold on after the end
         marked = (ends[0], ends[1] + 1) if ends else None
         mark = Span("▶", "good") if head.state == "live" or head.playing else Span("‖", "warn")
         elapsed = _elapsed(head.at_ns - span[0])
@@ -234,15 +234,12 @@ def _strip_range(span: tuple[int, int]) -> tuple[int, int]:
     return span[0], span[0] + seconds * NS_PER_S
 
 
-def _activity(scene: Scene, t0: int, t1: int, cells: int) -> Sequence[float]:
+def _activity(scene: Scene, t0: int, t1: int, cells: int) -> list[float]:
     facts = device_facts(scene)
     fact = next((fact for fact in facts if fact.activity), None)
     if fact is None or fact.activity is None:
         return [math.nan] * cells * 2
-    # A reading holds for a while: after the end of what is known nothing must be drawn.
-    band = scene.timeline.series(fact.key(fact.activity), t0, t1, cells * 2)
-    end = scene.timeline.span or (t0, t1)
-    values: Sequence[float] = np.where(band.times > end[1], math.nan, band.mean).tolist()
+    values: list[float] = scene.timeline.series(fact.key(fact.activity), t0, t1, cells * 2).mean.tolist()
     return values
 
 
