@@ -23,6 +23,7 @@ from acceltop.profiler.clock import monotonic
 from acceltop.profiler.errors import AcceltopError
 from acceltop.profiler.timeline import Timeline
 from acceltop.views.draw.glyphs import GLYPHS
+from acceltop.views.driver import Driver
 from acceltop.views.facts.steps import find_step
 from acceltop.views.feed import Feed
 from acceltop.views.keys import APP_BINDINGS
@@ -30,6 +31,7 @@ from acceltop.views.link import Link, Recorded
 from acceltop.views.moment import Playhead
 from acceltop.views.scene import Scene
 from acceltop.views.screens.page import FilterInput, Page
+from acceltop.views.terminal import Terminal
 from acceltop.views.theme import PALETTES, Palette, default_glyphs, default_theme
 from acceltop.views.widgets.frame import KeyLine
 from acceltop.views.widgets.pen import Pen
@@ -72,7 +74,7 @@ class AcceltopApp(App[None]):
         glyphs: str | None = None,
         keymap: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=Terminal)
         link = link or Recorded()
         self.scene = Scene(timeline, link, Playhead(timeline, link.recorded))
         self.scene.glyphs = GLYPHS[glyphs or default_glyphs()]
