@@ -59,8 +59,15 @@ class Image:
                 continue
             start = self.base + segment["p_vaddr"] + segment["p_memsz"]
             end = _page_up(start)
-            if start < end and self._is_mapped(start, letter):
+            if start < end and self._is_mapped(start, letter) and self._is_blank(segment, flag, end - start):
                 yield Tail(start, end)
+
+    def _is_blank(self, segment: Segment, flag: int, size: int) -> bool:
+        """The last page of data without a .bss shows what comes next in the file (patchelf makes such segments)."""
+        if flag != WRITABLE or segment["p_memsz"] > segment["p_filesz"]:
+            return True
+        self._elf.stream.seek(segment["p_offset"] + segment["p_filesz"])
+        return not any(self._elf.stream.read(size))
 
     def _finder(self) -> Callable[[str], Iterable[Symbol]]:
         """By the hash table that the loader uses: walking all of .dynsym takes 100 ms."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,8 +14,9 @@ import pytest
 from tests.attach.processes import MINORS, Answer, ask, descriptors, finish, python_or_skip, running, state, tracer
 from tests.waiting import wait_for
 
-from acceltop.profiler.attach import proc
+from acceltop.profiler.attach import plan, proc
 from acceltop.profiler.attach.inject import inject
+from acceltop.profiler.attach.slot import DATA_SIZE
 from acceltop.profiler.attach.target import inspect
 from acceltop.profiler.errors import TargetError, UsageError
 
@@ -56,6 +59,21 @@ def test_runs_in_the_main_thread(minor: int, wait: str, tmp_path: Path) -> None:
         assert injection.pause_ns is not None and injection.pause_ns > 0
         assert process.poll() is None and tracer(process.pid) == 0 and state(process.pid) in "RS"
         wait_for(lambda: descriptors(process.pid) == before, what="the file to be closed")
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="needs an interpreter at a fixed address: Debian's")
+def test_an_interpreter_that_patchelf_has_changed(tmp_path: Path) -> None:
+    """It has a segment of data behind whose end the rest of the file shows: those bytes are not free."""
+    program = tmp_path / "python3"
+    shutil.copy(os.path.realpath("/usr/bin/python3"), program)
+    patchelf = Path(sys.executable).with_name("patchelf")
+    loader = subprocess.run([patchelf, "--print-interpreter", program], check=True, capture_output=True, text=True)
+    longer = f"{'/.' * 20}{loader.stdout.strip()}"
+    subprocess.run([patchelf, "--set-interpreter", longer, "--set-rpath", "/no/such/folder" * 5, program], check=True)
+    with running(LOOP, program=str(program)) as process, open(f"/proc/{process.pid}/mem", "rb") as memory:
+        free = plan.make(inspect(process.pid)).data_slots
+        assert free and not any(os.pread(memory.fileno(), DATA_SIZE, address).strip(b"\0") for address in free)
+        assert ask(process.pid, tmp_path, "__import__('sys').executable")[1] == str(program)
 
 
 def test_leaves_no_name_behind(tmp_path: Path) -> None:
