@@ -23,7 +23,6 @@ from acceltop.profiler.clock import monotonic
 from acceltop.profiler.errors import AcceltopError
 from acceltop.profiler.timeline import Timeline
 from acceltop.views.draw.glyphs import GLYPHS
-from acceltop.views.driver import Driver
 from acceltop.views.facts.steps import find_step
 from acceltop.views.feed import Feed
 from acceltop.views.keys import APP_BINDINGS
