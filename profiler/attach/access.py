@@ -12,7 +12,7 @@ from acceltop.profiler.text import clean
 if TYPE_CHECKING:
     from acceltop.profiler.attach.target import Target
 
-OLDEST, NEWEST = (3, 8), (3, 14)
+OLDEST, NEWEST = (3, 8), (3, 15)
 _CAP_SYS_PTRACE = 19
 _YAMA = "/proc/sys/kernel/yama/ptrace_scope"
 _CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
@@ -150,7 +150,8 @@ def _wrong_version(pid: int, python: tuple[int, int] | None) -> TargetError | No
     if python is None or OLDEST <= python <= NEWEST:
         return None
     word = "older" if python < OLDEST else "newer"
+    which = f"{OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}"
     return TargetError(
-        f"process {pid} runs Python {python[0]}.{python[1]}, {word} than acceltop can enter (3.8 to 3.14)",
+        f"process {pid} runs Python {python[0]}.{python[1]}, {word} than acceltop can enter ({which})",
         "counters and stacks still work with --no-inject",
     )

@@ -12,7 +12,7 @@ NO_PYTHON = "no-python"
 SENTINEL = "acceltop"
 
 _KNOWN = (
-    "python3 python3.14 python3.13 python3.12 python3.11 python3.10 python "
+    "python3 python3.15 python3.14 python3.13 python3.12 python3.11 python3.10 python "
     '"$HOME"/.local/bin/python3* "$HOME"/.pyenv/versions/*/bin/python3 "$HOME"/.local/share/uv/python/*/bin/python3 '
     '"$HOME"/*conda*/bin/python3 "$HOME"/*forge*/bin/python3 "$HOME"/*mamba*/bin/python3 '
     '"$HOME"/*conda*/envs/*/bin/python3 '

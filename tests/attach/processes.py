@@ -21,7 +21,7 @@ from acceltop.profiler.attach import proc
 from acceltop.profiler.attach.inject import Injection, inject
 
 _READY = "ready"
-MINORS = (8, 9, 10, 11, 12, 13, 14)
+MINORS = (8, 9, 10, 11, 12, 13, 14, 15)
 
 
 @cache

@@ -19,7 +19,7 @@ print("modules", [name for name in sys.modules if "acceltop" in name])
 """
 
 
-@pytest.mark.parametrize("minor", [8, 10, 11, 12, 13, 14])
+@pytest.mark.parametrize("minor", [8, 10, 11, 12, 13, 14, 15])
 def test_no_framework_is_said_and_nothing_is_left(minor: int) -> None:
     with running(COUNT, program=python_or_skip(minor)) as process:
         watcher = frames(process.pid)
