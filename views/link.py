@@ -24,6 +24,10 @@ class Link(Protocol):
     """The timeline holds a recording: its end is not now."""
 
     @property
+    def busy(self) -> str:
+        """What keeps it from having anything yet; empty: nothing does."""
+
+    @property
     def recording(self) -> Recording | None: ...
 
     @property
@@ -47,6 +51,7 @@ class Recorded:
     """The link of a recording: there is nothing to steer."""
 
     interval_s = 1.0
+    busy = ""
     recorded = True
     recording: Recording | None = None
     dropped = 0

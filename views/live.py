@@ -105,6 +105,7 @@ class LiveLink:
     """Runs the installed sources into the feed; other processes mean other sources."""
 
     recorded = False
+    busy = ""
 
     def __init__(
         self, context: SourceContext, feed: Feed, only: Sequence[str] = (), make: MakeSession | None = None
@@ -172,7 +173,7 @@ class LiveLink:
             self._recorder.tick()
 
     def _here(self, context: SourceContext, sinks: Sequence[Sink], ticks: Sequence[Callable[[], None]]) -> Session:
-        without = INSIDE if not context.pids else () if context.inject else ("agent",)
+        without = () if context.pids else INSIDE
         if not context.pids:  # whom one could attach to
             context = replace(context, options={**context.options, "host.look": "yes"})
         return Session(installed(self._only, without), context, sinks, ticks)

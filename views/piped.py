@@ -21,6 +21,7 @@ class PipeLink:
     """Reads on one thread, no faster than the screens take it: whoever writes then has to wait, or to shed."""
 
     interval_s = 1.0
+    busy = ""
     recording: Recording | None = None
 
     def __init__(self, pipe: BufferedReader, feed: Feed) -> None:

@@ -46,7 +46,7 @@ class ReplayLink:
 
     def __init__(self, reader: TraceReader, feed: Feed, follow: bool = False) -> None:
         self.recorded = not follow
-        self.progress = 0.0
+        self.busy = "reading the recording"
         self._reader, self._feed, self._follow = reader, feed, follow
         self._wanted: tuple[int, int] | None = None
         self._changed = threading.Condition()
@@ -83,7 +83,7 @@ class ReplayLink:
         try:
             with staying():
                 replay = Replay(self._reader, self._told)
-            timeline = replay.timeline
+            timeline, self.busy = replay.timeline, ""
             deliver(lambda: ready(timeline))
             if self._follow:
                 for frame in self._reader.follow(self._stop, replay.t1_ns + 1):
@@ -103,7 +103,7 @@ class ReplayLink:
         return wanted is not None and not t0_ns <= wanted[1] <= t1_ns + (t1_ns - t0_ns) // 4
 
     def _told(self, progress: float) -> None:
-        self.progress = progress
+        self.busy = f"reading the recording, {progress:.0%}"
 
     def _next(self) -> tuple[int, int] | None:
         """The range that is wanted now; None when the screen is gone."""

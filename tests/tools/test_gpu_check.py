@@ -7,11 +7,18 @@ import json
 import os
 import subprocess
 import sys
+from array import array
 from pathlib import Path
 
 import pytest
+from benchmarks.job import Steps
 from tests.fakes.nvml.build import compiler, library
 from tests.fakes.nvml.driver import FakeDriver
+from tools.gpu.known import DRAM, SM, TENSOR, Seen, copied, multiplied
+from tools.gpu.sizes import GPU
+
+from acceltop.profiler.codec import to_dict
+from acceltop.profiler.model import KernelRow, KernelWindow
 
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "gpu_check.py"
 MEASUREMENTS = {"machine", "kernels", "pause", "first_window", "step_time", "memory", "leaving", "problems"}
@@ -38,6 +45,30 @@ def test_wheels_that_can_not_be_installed_are_told(tmp_path: Path) -> None:
     result = check(tmp_path, "--cpu", "--wheels", "wheels")
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == "gpu_check: could not install from wheels: see above"
+
+
+def seen(row: KernelRow, counters: dict[str, float], **device: object) -> Seen:
+    """What a GPU would have shown of steps of 30 ms, with the window of one of them."""
+    ends = array("q", range(0, 150_000_000, 30_000_000))
+    window = KernelWindow(0, 30_000_000, 42, "torch", (row,), 30_000_000)
+    return Seen(Steps(ends, array("q", [0] * len(ends))), counters, device, [to_dict(window)])
+
+
+def test_a_known_copy_agrees_with_the_recorded_one_and_with_the_memory_counter() -> None:
+    """All in 30 ms: 20 copies of 2 GiB move 80 GiB of memory."""
+    row = KernelRow("Memcpy DtoD (Device -> Device)", "memcpy", 20, 30_000_000, 1, 2, bytes=40 << 30)
+    result = copied(seen(row, {DRAM: (80 << 30) / 0.03}), GPU, cuda=True)
+    remarks = {what: remark for what, _, remark in result.rows}
+    assert remarks["by windows"].startswith("× 1.000 of the known")
+    assert remarks["by GPM"].startswith("× 1.000 of the known")
+
+
+def test_a_known_product_is_told_beside_the_peak_and_the_tensor_counter() -> None:
+    row = KernelRow("nvjet_tst_128x256_64x4_2x1_v_bz_coopA_NNT", "kernel", 20, 30_000_000, 1, 2)
+    result = multiplied(seen(row, {TENSOR: 0.7, SM: 0.99}, peak_flop_per_s={"bf16": 1e15}), GPU)
+    known, windows, tensor, _ = result.rows
+    assert known[2] == "73.3 % of the peak 1.00 PFLOP/s" and windows[2].endswith("made by cuBLAS")
+    assert tensor[1] == "70 %"
 
 
 @pytest.mark.torch

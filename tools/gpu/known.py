@@ -11,7 +11,7 @@ from benchmarks.job import Failed, Job, Steps
 from benchmarks.watch import Watch
 from tools.gpu.kernels import hottest
 from tools.gpu.result import Result
-from tools.gpu.sizes import CPU, GPU
+from tools.gpu.sizes import CPU, GPU, Sizes
 
 from acceltop.profiler.numbers import percent, si
 
@@ -31,11 +31,16 @@ class Seen:
 
 def copy(seconds: float, cuda: bool) -> Result:
     """Bytes a second by the copying job's own clock, by GPM, and by the recorded copies."""
-    seen = _watch("tools.gpu.known_copy", seconds)
-    known = (GPU if cuda else CPU).copy_bytes / seen.steps.mean
+    return copied(_watch("tools.gpu.known_copy", seconds), GPU if cuda else CPU, cuda)
+
+
+def copied(seen: Seen, sizes: Sizes, cuda: bool) -> Result:
+    """What was seen of the copying job, beside the known."""
+    known = sizes.copy_bytes / seen.steps.mean
     result = Result("known copy")
     result.row("by the job's own clock", si(known, "B/s"), bytes_per_s=known)
-    result.rows += [_kernel(seen, "bytes_per_s", known, "B/s")] if cuda else [("by windows", *_top(seen))]
+    # CUDA counts a copied byte once, the memory twice: it is read and written.
+    result.rows += [_kernel(seen, "bytes_per_s", known / 2, "B/s")] if cuda else [("by windows", *_top(seen))]
     counted = seen.counters.get(DRAM)
     if counted is None:
         result.row("by GPM", "–", "no GPM here: the comparison is left out")
@@ -48,8 +53,12 @@ def copy(seconds: float, cuda: bool) -> Result:
 
 def product(seconds: float, cuda: bool) -> Result:
     """FLOP a second by the multiplying job's own clock as a share of the device's peak, beside the tensor counter."""
-    seen = _watch("tools.gpu.known_product", seconds)
-    known = (GPU if cuda else CPU).product_flop / seen.steps.mean
+    return multiplied(_watch("tools.gpu.known_product", seconds), GPU if cuda else CPU)
+
+
+def multiplied(seen: Seen, sizes: Sizes) -> Result:
+    """What was seen of the multiplying job, beside the known."""
+    known = sizes.product_flop / seen.steps.mean
     peak = seen.device.get("peak_flop_per_s", {}).get("bf16")
     share = f"{percent(known / peak)} of the peak {si(peak, 'FLOP/s')}" if peak else "no peak is known"
     result = Result("known matrix product")

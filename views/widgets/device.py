@@ -71,7 +71,7 @@ class MetricFact:
 class MetricsPane(TablePane[MetricFact]):
     """Everything that the chosen device tells."""
 
-    title = "every metric"
+    title, noun = "every metric", "metric"
     explains = "All metrics of the chosen device, with the last minute and what each means."
     metrics = tuple(METRICS)
 

@@ -60,7 +60,7 @@ class NotesPane(TablePane[Finding]):
     """All of them, with their time and source; the chosen one in full."""
 
     watches = WATCHES
-    number, title = "w", "findings"
+    number, title, noun = "w", "findings", "finding"
     explains = FindingsPane.explains
 
     def items(self) -> Sequence[Finding]:
@@ -84,7 +84,7 @@ class NotesPane(TablePane[Finding]):
             Column(
                 "source", "source", 9, lambda f, w: text_cell(f.source, w, "dim"), lambda f: f.source, False, needs=70
             ),
-            Column("text", "what", 0, lambda f, w: (Span(clean(f.text)),), lambda f: f.text, False),
+            Column("text", "what", 0, _told, lambda f: f.text, False),
             Column(
                 "times",
                 "×",
@@ -102,6 +102,11 @@ class NotesPane(TablePane[Finding]):
             return ()
         text = f"{clean(item.text)}  → {clean(item.next_step)}" if item.next_step else clean(item.text)
         return [Row(back="bar").put("  ").put(part).line() for part in wrapped(text, width - 4)]
+
+
+def _told(finding: Finding, width: int) -> tuple[Span, ...]:
+    step = f"  → {clean(finding.next_step)}" if finding.next_step else ""
+    return Span(clean(finding.text)), Span(step, "dim")
 
 
 def wrapped(text: str, width: int, most: int = 4) -> list[str]:

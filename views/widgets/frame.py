@@ -169,7 +169,7 @@ class TimeStrip(Watcher):
         scene, head = self.scene, self.scene.head
         span = scene.timeline.span
         if span is None:
-            return [Row().put(" waiting for the first reading", "dim").line()]
+            return [Row().put(f" {scene.link.busy or 'waiting for the first reading'}", "dim").line()]
         state = _strip_state(scene)
         start, cells = strip_cells(width)
         t0, t1 = _strip_range(span)

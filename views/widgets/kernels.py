@@ -10,6 +10,7 @@ from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Line, Row, Span, clipped, fit
 from acceltop.views.draw.rule import keys
 from acceltop.views.draw.table import Column, tail_cell, text_cell
+from acceltop.views.facts.awaited import KERNELS, awaited
 from acceltop.views.facts.kernels import KernelFact, KernelTable, kernel_table
 from acceltop.views.scene import Scene
 from acceltop.views.widgets.devices import pct
@@ -28,7 +29,7 @@ def short_name(name: str) -> str:
 
 class KernelsPane(TablePane[KernelFact]):
     watches = ("KernelWindow", "DeviceFound", "ProcessFound")
-    number, title = "3", "kernels"
+    number, title, noun = "3", "kernels", "kernel"
     explains = (
         "Kernels, copies and ops by their time in the range shown. share: of all kernel time. bound: the device's peak "
         "that it comes near to; latency: it is near none; –: not known. Calls and times are those of profiled windows."
@@ -63,11 +64,7 @@ class KernelsPane(TablePane[KernelFact]):
         return clean(item.name)
 
     def empty(self) -> str:
-        if self.scene.filter:
-            return f"no kernel matches “{self.scene.filter}”: esc clears the filter"
-        if self.scene.process is None:
-            return "kernels appear once a process is attached"
-        return "waiting for the first window"
+        return awaited(self.scene, KERNELS)
 
     def opened(self, item: KernelFact) -> None:
         self.host.open_kernel(item)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from textual import events
 
 from acceltop.profiler.numbers import shorten
+from acceltop.profiler.text import clean
 from acceltop.views.draw.glyphs import Glyphs
 from acceltop.views.draw.line import Line, Row, Span
 from acceltop.views.draw.rule import rule
@@ -65,6 +66,7 @@ class Pane(Watcher):
     """What the pane shows, for `?`."""
     spare = 0
     """Lines at its end that stay blank, where there is room to let panes breathe."""
+    _waits = False
 
     def hints(self) -> Iterable[Span]:
         """What is set or can be pressed, at the right of the heading."""
@@ -73,7 +75,11 @@ class Pane(Watcher):
     def body(self, width: int, height: int) -> Sequence[Line]:
         raise NotImplementedError
 
+    def moved(self) -> bool:
+        return super().moved() or self._waits
+
     def draw(self, width: int, height: int) -> Sequence[Line]:
+        self._waits = False
         heading = rule(width, self.title, self.number, self.hints(), self.can_focus and self.has_focus)
         return [heading, *self.body(width, height - 1 - self.spare)]
 
@@ -85,8 +91,9 @@ class Pane(Watcher):
         self.redraw()
 
     def waiting(self, text: str) -> list[Line]:
-        """A pane without data says what it waits for."""
-        return [Row().put(f"  {text}", "dim").line()]
+        """A pane without data says what it waits for, and looks again at each reading."""
+        self._waits = True
+        return [Row().put(f"  {clean(self.scene.link.busy or text)}", "dim").line()]
 
     def copy(self, text: str) -> None:
         """Onto the terminal's clipboard (OSC 52), also from another machine."""

@@ -22,7 +22,7 @@ from acceltop.views.widgets.table_pane import TablePane
 class ProcessesPane(TablePane[ProcessState]):
     """Enter attaches; a mark says beforehand whether that works."""
 
-    number, title = "", "processes"
+    number, title, noun = "", "processes", "process"
     explains = (
         "Everything on this machine that uses an accelerator or an ML framework. The last column says what attaching "
         "needs. Enter attaches to the chosen process, to all that space has marked, or to the ranks of a launcher."
@@ -48,8 +48,6 @@ class ProcessesPane(TablePane[ProcessState]):
         return item.found.pid
 
     def empty(self) -> str:
-        if self.scene.filter:
-            return f"no process matches “{self.scene.filter}”"
         return "no process here uses an accelerator or an ML framework: devices still live above"
 
     def opened(self, item: ProcessState) -> None:

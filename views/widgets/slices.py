@@ -14,6 +14,7 @@ from acceltop.profiler.text import clean
 from acceltop.views.draw.icicle import colour_of
 from acceltop.views.draw.line import BLANK, Line, Row, Span, fit
 from acceltop.views.draw.rule import keys
+from acceltop.views.facts.awaited import CALLS, awaited
 from acceltop.views.facts.notes import clock
 from acceltop.views.facts.slices import Lane, SliceView, alike, lane_cells, nearest, slice_view, sliced_windows
 from acceltop.views.keys import arrows, hidden
@@ -75,7 +76,7 @@ class SlicesPane(Pane):
     def body(self, width: int, height: int) -> Sequence[Line]:
         shown = self.shown()
         if shown is None:
-            return self.waiting("no window with single calls in this range")
+            return self.waiting(awaited(self.scene, CALLS))
         t0, t1 = self.view or (shown.start_ns, shown.end_ns)
         cells = max(width - LABEL - 2, 8)
         lines = [_scale(t0, t1, shown.start_ns, cells), BLANK]

@@ -14,6 +14,7 @@ from acceltop.views.draw.icicle import Box, icicle_row
 from acceltop.views.draw.line import Line, Span
 from acceltop.views.draw.rule import keys
 from acceltop.views.draw.table import Column, tail_cell, text_cell
+from acceltop.views.facts.awaited import STACKS, awaited
 from acceltop.views.facts.stacks import LineFact, Node, Path, StackFacts, split_frame, stack_facts
 from acceltop.views.keys import arrows, hidden
 from acceltop.views.widgets.devices import pct
@@ -75,7 +76,7 @@ class IciclePane(Pane):
         facts = self.facts()
         tree = facts.trees.get(self.thread) if facts else None
         if tree is None:
-            return self.waiting("no stacks sampled yet: a short window every ten seconds")
+            return self.waiting(awaited(self.scene, STACKS))
         root = tree.at(self.root)
         if root is None:
             self.root, root = (), tree
@@ -183,7 +184,7 @@ class LinesPane(TablePane[LineFact]):
     """The same samples by line."""
 
     watches = IciclePane.watches
-    number, title = "", "the same by line"
+    number, title, noun = "", "the same by line", "line"
     explains = (
         "self: samples in the line itself. total: in it or in what it called. GIL: whether it held the interpreter."
     )
@@ -200,6 +201,9 @@ class LinesPane(TablePane[LineFact]):
         lines = self.scene.memo("lines", key, lambda: facts.lines(pane.thread))
         wanted = self.scene.filter.lower()
         return [line for line in lines if wanted in line.frame.lower()] if wanted else lines
+
+    def empty(self) -> str:
+        return awaited(self.scene, STACKS)
 
     def identity(self, item: LineFact) -> Hashable:
         return item.frame

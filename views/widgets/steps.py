@@ -12,13 +12,14 @@ from acceltop.profiler.model import PHASES
 from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import BLANK, Line, Row, Span
 from acceltop.views.draw.table import Column, text_cell
+from acceltop.views.facts.awaited import STEPS, awaited
 from acceltop.views.facts.notes import clock
 from acceltop.views.facts.steps import SHORT, StepFacts, rank_times, step_chart, step_facts
 from acceltop.views.widgets.pane import Pane
 from acceltop.views.widgets.table_pane import TablePane
 from acceltop.views.widgets.trends import rank_block, span_words, step_block
 
-NO_STEPS = "no steps seen yet: they come from the optimizer of the attached process"
+NO_STEPS = "no steps in this range"
 MOST_SLOW = 100
 
 
@@ -39,7 +40,7 @@ class StepChartPane(Pane):
     def body(self, width: int, height: int) -> Sequence[Line]:
         facts = step_facts(self.scene)
         if facts is None:
-            return self.waiting(NO_STEPS)
+            return self.waiting(awaited(self.scene, STEPS))
         return [
             *(Line((Span(" "), *line.spans)) for line in step_block(self.scene, width - 2, height - 2)),
             BLANK,
@@ -78,7 +79,7 @@ class HistogramPane(Pane):
     def _bins(self, pid: int | None, width: int, height: int) -> list[Line]:
         steps = self.scene.timeline.steps(pid, *self.scene.head.range_ns()) if pid is not None else None
         if steps is None or not len(steps.duration_ns):
-            return self.waiting("no steps in this range")
+            return self.waiting(NO_STEPS)
         rows = min(height, 16)
         counts, edges = np.histogram(steps.duration_ns, bins=rows)
         most = max(int(counts.max()), 1)

@@ -19,6 +19,8 @@ class TablePane(Pane, Generic[T]):
     """A subclass gives `columns`, `items`, `identity`; and `opened` if Enter does something."""
 
     can_focus = True
+    noun = ""
+    """What one of its rows is, if the filter is about them."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "previous row", id="row.up", show=False),
         Binding("down,j", "move(1)", "next row", id="row.down", show=False),
@@ -59,7 +61,7 @@ class TablePane(Pane, Generic[T]):
         return str(self.identity(item))
 
     def empty(self) -> str:
-        """What it says without rows."""
+        """What it says without rows, filter or not."""
         return "nothing yet"
 
     def opened(self, item: T) -> None:
@@ -86,7 +88,9 @@ class TablePane(Pane, Generic[T]):
         by = self._sorted_by(columns)
         if not items or by is None:
             self._shown = []
-            return self.waiting(self.empty())
+            unmatched = self.noun and self.scene.filter
+            told = f"no {self.noun} matches “{self.scene.filter}”: esc clears the filter" if unmatched else self.empty()
+            return self.waiting(told)
         self._shown = self._order.arrange(
             items, by, self.reverse, self.scene.clock_s(), self.scene.last_key_s, self.selected
         )

@@ -11,6 +11,7 @@ from acceltop.views.draw.chart import SCALE, beside, ends, framed, short
 from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Line, Row, Span, clipped, spans_width
 from acceltop.views.draw.stacked import legend, stacked
+from acceltop.views.facts.awaited import STEPS, awaited
 from acceltop.views.facts.devices import DeviceFact
 from acceltop.views.facts.steps import SHORT, StepFacts, rank_times, slowest_rank, step_chart, step_facts
 from acceltop.views.facts.trends import Trend, gpu_facts, trend, trend_metrics
@@ -167,7 +168,7 @@ class StepsPane(Pane):
     def body(self, width: int, height: int) -> Sequence[Line]:
         facts, scene = step_facts(self.scene), self.scene
         if facts is None:
-            return self.waiting("no steps seen yet: they come from the optimizer of the attached process")
+            return self.waiting(awaited(scene, STEPS))
         left = 19
         cells = max(width - left - 4, 8)
         chart = step_chart(scene, cells)

@@ -1,0 +1,49 @@
+"""What a pane without data says of a process: what it waits for and since when, or why that will not come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from acceltop.profiler.clock import NS_PER_S
+from acceltop.profiler.model import Note
+from acceltop.views.facts.notes import exit_words
+from acceltop.views.scene import Scene
+
+_NOT_ENTERED = ("agent.not_attached", "agent.no_framework", "agent.probe_failed", "agent.gone")
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """Its `name`, the kind of frames that bring it, their source, and the notes after which none are to come."""
+
+    name: str
+    kind: str
+    source: str
+    denied: tuple[str, ...]
+
+    def is_denied_by(self, note: Note, pid: int) -> bool:
+        if note.code == "source.unavailable":
+            return note.source == self.source
+        return note.code in self.denied and note.pid == pid
+
+
+KERNELS = Awaited("kernels", "KernelWindow", "agent", (*_NOT_ENTERED, "torch.no_windows"))
+CALLS = Awaited("single calls", "KernelWindow", "agent", KERNELS.denied)
+STEPS = Awaited("steps", "Steps", "agent", (*_NOT_ENTERED, "torch.no_steps"))
+STACKS = Awaited("stacks", "StackWindow", "stacks", ("stacks.failed",))
+
+
+def awaited(scene: Scene, what: Awaited) -> str:
+    process = scene.process
+    if process is None:
+        choose = "" if scene.link.recorded else ": press a to choose one"
+        return f"{what.name} are of a process, and none is shown{choose}"
+    if scene.timeline.versions[what.kind]:
+        return f"no {what.name} in this range"
+    notes = scene.timeline.notes(None, scene.head.at_ns)
+    denied = next((note for note in reversed(notes) if what.is_denied_by(note, process.found.pid)), None)
+    if denied is not None:
+        return f"no {what.name}: {denied.text}"
+    if process.gone is not None:
+        return f"no {what.name}: the process {exit_words(process.gone)}"
+    return f"waiting for the first {what.name}, {(scene.now_ns - process.found.time_ns) // NS_PER_S} s so far"
