@@ -31,7 +31,7 @@ from acceltop.views.facts.kernels import kernel_table, short_line
 from acceltop.views.facts.notes import findings
 from acceltop.views.facts.slices import MAX_DEPTH, Lane, alike, lane_cells, nearest, slice_view
 from acceltop.views.facts.stacks import stack_facts
-from acceltop.views.facts.steps import find_step, nice_ceiling, step_chart, step_facts
+from acceltop.views.facts.steps import find_step, nice_ceiling, quantile, step_chart, step_facts
 from acceltop.views.facts.trends import trend, trend_metrics
 from acceltop.views.moment import Playhead
 from acceltop.views.scene import Scene, script_name
@@ -128,6 +128,12 @@ def test_step_figures() -> None:
     assert (facts.count, facts.last_index, facts.median, facts.slowest) == (4, 13, 10 * MS, 50 * MS)
     assert facts.phases == {"data": 11 * MS}
     assert facts.rate_per_s == pytest.approx(50)
+
+
+@pytest.mark.parametrize("values", [[7], [5, 1], [9, 2, 2, 40, 3, 8, 1, 5]])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.98, 0.99, 1.0])
+def test_quantiles_are_those_of_numpy(values: list[int], share: float) -> None:
+    assert quantile(np.array(values), share) == pytest.approx(float(np.quantile(values, share)))
 
 
 def test_the_chart_shows_single_steps_and_the_slowest_of_groups_when_zoomed_out() -> None:
