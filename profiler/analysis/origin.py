@@ -72,7 +72,8 @@ RULES = (
     Rule(NAME, r"\bcudapy::|^_ZN6cudapy", "numba", "numba/cuda: functions lie in the namespace cudapy"),
     # --- hand-written libraries
     Rule(NAME, r"_xmma_(fprop|dgrad|wgrad)|convolve_sgemm|implicit_convolve|winograd", "cuDNN", "cuDNN convolutions"),
-    Rule(NAME, r"^nvjet_|cublas|^(void )?gemmSN_|^(void )?gemv(2T|N)|splitKreduce", "cuBLAS", "cuBLAS 11–13 in nsys"),
+    Rule(NAME, r"^(void )?[dw]grad_(\w+_)?engine<", "cuDNN", "cuDNN convolutions on Volta: wgrad_alg0_engine"),
+    Rule(NAME, r"^nvjet_|cublas|^(void )?gem(mSN_|mk1_|v2[NT]|vN)|splitKreduce", "cuBLAS", "cuBLAS 11–13 in nsys"),
     Rule(NAME, r"^(maxwell|volta|turing|ampere|hopper|sm\d+)_\w*gemm", "cuBLAS", "cuBLAS: ampere_sgemm_128x64_tn"),
     Rule(NAME, r"cutlass", "CUTLASS", "NVIDIA/cutlass: cutlass::Kernel2<cutlass_80_tensorop_…>"),
     Rule(NAME, r"Cijk_", "Tensile", "ROCm/Tensile, kernel naming"),
@@ -81,12 +82,14 @@ RULES = (
     Rule(NAME, r"rocblas", "rocBLAS", "ROCm/rocBLAS: rocblas_gemvn_kernel"),
     Rule(NAME, r"mkldnn|onednn|dnnl|^gen9_conv", "oneDNN", "aten::mkldnn_convolution; oneDNN src/gpu"),
     Rule(NAME, r"^mkl_", "MKL", "oneMKL, symbol prefix"),
+    Rule(NAME, r"\bfbgemm_gpu::|permute_pooled_embs|recat_copy_async", "FBGEMM", "pytorch/FBGEMM fbgemm_gpu/src"),
     Rule(NAME, r"\bcub::|\bthrust::", "CUB", "NVIDIA/cccl, C++ namespaces"),
     # --- frameworks
     Rule(NAME, r"\bat::|^aten::", "ATen", "pytorch aten/src/ATen"),
     Rule(
         NAME, r"^(void )?(un|vec)\w*elementwise_kernel<|multi_tensor_apply_kernel<", "ATen", "aten/src/ATen/native/cuda"
     ),
+    Rule(NAME, r"::softmax_warp_(for|back)ward<", "ATen", "aten/src/ATen/native/cuda/PersistentSoftmax.cuh"),
     Rule(NAME, r"^autograd::|^torch::|Backward\d+$|^Optimizer\.|^ProfilerStep#", "PyTorch", "torch/csrc/autograd"),
     Rule(NAME, r"^enumerate\(DataLoader\)|^c10d::|^record_param_comms", "PyTorch", "torch.utils.data; distributed"),
     Rule(NAME, r"\btensorflow::", "TensorFlow", "tensorflow/core, C++ namespace"),
