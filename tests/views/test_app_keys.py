@@ -442,3 +442,14 @@ def test_the_time_strip_grows_with_the_time_without_a_gap_before_its_end() -> No
             assert " " not in history.lstrip()
 
     on_screen(test, gpu_session(20))
+
+
+def test_a_terminal_that_was_too_small_has_its_keys_again() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        for size in ((50, 10), (120, 36)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+        assert isinstance(app.focused, KernelsPane)
+        assert "enter open" in (await press(app, pilot)).splitlines()[-1]
+
+    on_screen(test, gpu_session(5))

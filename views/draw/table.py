@@ -14,7 +14,7 @@ T = TypeVar("T")
 SETTLE_S = 2.0  # an order changes at most this often
 HANDS_OFF_S = 3.0  # and not this soon after a key
 CELLS_KEPT = 2048  # most cells show what they or their neighbours showed a second ago
-LEAST = 8  # cells of the column that takes what is left
+LEAST = 9  # cells of the column that takes what is left
 
 
 @dataclass(frozen=True)

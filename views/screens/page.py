@@ -111,6 +111,8 @@ class Page(Screen[None]):
         if fits:
             for id, lines in self.share_out(width, height - FRAME_LINES).items():
                 self._grant(self.query_one(f"#{id}"), lines)
+            if self.focused is None:  # what is hidden loses it
+                self.focus_main()
 
     def _grant(self, widget: Widget, lines: int) -> None:
         _show(widget, lines > 0)

@@ -111,12 +111,13 @@ class DevicesPane(TablePane[DeviceRow]):
     def columns(self, width: int) -> Sequence[Column[DeviceRow]]:
         rows = self.items()
         roomy = width >= 110
-        label = min(max([3, *(len(row.label) for row in rows)]), 12 if width >= 140 else 9)
+        longest = 12 if width >= 180 or several_hosts(self.scene) else 8  # names of hosts say more than PoCL's
+        label = min(max([3, *(len(row.label) for row in rows)]), longest)
         place = {row.id: index for index, row in enumerate(rows)}
         columns = [
             Column("device", "gpu" if label <= 3 else "device", label, self._label, lambda f: place[f.id], False),
             Column(
-                "activity", self._activity_title(), 16 if width >= 60 else 8, self._activity, self._number("activity")
+                "activity", self._activity_title(), 15 if width >= 60 else 8, self._activity, self._number("activity")
             ),
             Column("history", "last 60 s", 0, self._history),
             *self._known_columns(width, roomy),
