@@ -173,7 +173,7 @@ class Probe:
         self._next_look = now + random.uniform(0, 2 * self._plan.window_s() / LOOKS)
         ident = self._tracker.thread or threading.main_thread().ident
         native = getattr(threading._active.get(ident), "native_id", None)  # type: ignore[attr-defined]
-        place = _user_line(sys._current_frames().get(ident or 0))
+        place = user_line(sys._current_frames().get(ident or 0))
         if native is not None and place:
             self._looks.append((time.time_ns(), native, place))
 
@@ -300,13 +300,13 @@ def _thread_name(native: int) -> str:
     return "thread %d" % native
 
 
-def _user_line(frame: Any) -> Optional[str]:
-    """`file.py:12 function` of the innermost frame that is neither the standard library's nor a package's."""
+def user_line(frame: Any) -> Optional[str]:
+    """`file.py:12 function` of the innermost frame that somebody wrote: not of a library, not made by a compiler."""
     for _ in range(200):
         if frame is None:
             return None
         code = frame.f_code
-        if not _is_library(code.co_filename):
+        if not _is_library(code.co_filename) and not str(frame.f_globals.get("__name__")).startswith(_GENERATED):
             return "%s:%d %s" % (code.co_filename[-300:], frame.f_lineno, code.co_name[:100])
         frame = frame.f_back
     return None
@@ -316,4 +316,5 @@ def _is_library(path: str) -> bool:
     return path.startswith("<") or "-packages/" in path or path.startswith((_STDLIB, sys.prefix + "/lib/python"))
 
 
+_GENERATED = "torch._inductor."  # modules that Inductor wrote, wherever its cache lies
 _STDLIB = random.__file__.rsplit("/", 1)[0] + "/"

@@ -59,6 +59,7 @@ RULES = (
     Rule(NAME, r"^triton_gemm_|^gemm_fusion", "XLA", "openxla/xla: Triton GEMM fusions"),
     Rule(NAME, r"^triton_", "Triton", "torch/_inductor/codegen/triton.py: triton_{poi,red,per,tem,for}_fused_…"),
     Rule(NAME, r"^(\w+:)?cpp_fused_|^Torch-Compiled", "Inductor", "torch/_inductor/codegen/cpp.py; dynamo"),
+    Rule(NAME, r"^CompiledFunction(Backward)?$", "Inductor", "torch/_functorch/_aot_autograd: calls what it made"),
     Rule(NAME, r"nvfuser_|CudaCodeGen::kernel", "nvFuser", "NVIDIA/Fuser: nvfuser_pointwise_f0_c1_r0_g0"),
     Rule(NAME, r"^tvmgen_|^(default_)?fused_\w+_kernel\w*$", "TVM", "apache/tvm: tvmgen_default_fused_…, …_kernel0"),
     Rule(NAME, r"_dispatch_\d+", "IREE", "iree-org/iree: main_dispatch_0_matmul_…"),
@@ -91,7 +92,7 @@ RULES = (
     ),
     Rule(NAME, r"::softmax_warp_(for|back)ward<", "ATen", "aten/src/ATen/native/cuda/PersistentSoftmax.cuh"),
     Rule(NAME, r"^autograd::|^torch::|Backward\d+$|^Optimizer\.|^ProfilerStep#", "PyTorch", "torch/csrc/autograd"),
-    Rule(NAME, r"^enumerate\(DataLoader\)|^c10d::|^record_param_comms", "PyTorch", "torch.utils.data; distributed"),
+    Rule(NAME, r"^enumerate\(DataLoader\)|^c10d::|^record_param_comms|^TorchDynamo ", "PyTorch", "torch, ranges"),
     Rule(NAME, r"\btensorflow::", "TensorFlow", "tensorflow/core, C++ namespace"),
     # --- a library that does many things, and the op that launched it, say least
     Rule(LIBRARY, r"/libtorch_(cpu|cuda|hip)\b", "ATen", "PyTorch wheels, library names"),

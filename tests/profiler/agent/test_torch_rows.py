@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import json
+import sys
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from acceltop.profiler.agent.torch_events import Op, Window
+from acceltop.profiler.agent.torch_probe import user_line
 from acceltop.profiler.agent.torch_rows import MOST_ROWS, Key, Look, OpRows, Places, busy, kernel_rows, slices, walk
 
 
@@ -60,6 +64,20 @@ def test_a_cut_op_counts_twice_and_is_no_minimum() -> None:
 def test_threads_do_not_nest() -> None:
     found = rows([op("aten::mm", 0, 100, thread=1), op("aten::add", 10, 20, thread=2)])
     assert found["aten::mm"]["total_ns"] == 100 and found["aten::add"]["total_ns"] == 10
+
+
+@pytest.mark.parametrize(
+    ("module", "file"),
+    [
+        ("torch._inductor.runtime.compile_tasks.c47nt", "/cache/47/c47nt.py"),  # what torch.compile wrote
+        ("torch.nn.modules.linear", "/env/lib/python3.11/site-packages/torch/nn/modules/linear.py"),
+        ("json.decoder", json.__file__),
+    ],
+)
+def test_the_line_is_one_that_somebody_wrote(module: str, file: str) -> None:
+    names: dict[str, Any] = {"__name__": module}
+    exec(compile("def call(inner): return inner()", file, "exec"), names)
+    assert str(names["call"](lambda: user_line(sys._getframe(1)))).startswith(__file__)
 
 
 def test_a_look_while_an_op_runs_gives_its_line() -> None:

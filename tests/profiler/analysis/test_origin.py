@@ -62,6 +62,11 @@ NAMES = [
     ("triton_red_fused_native_layer_norm_backward_7", "Triton"),
     ("triton_tem_fused_mm_5", "Triton"),
     ("cpp_fused__to_copy_cumsum_ne_0", "Inductor"),
+    # torch.compile on a CPU, PyTorch 2.13
+    ("Torch-Compiled Region: 0/0", "Inductor"),
+    ("CompiledFunction", "Inductor"),
+    ("CompiledFunctionBackward", "Inductor"),
+    ("TorchDynamo Cache Lookup", "PyTorch"),
     # nvFuser's own documentation; an nvprof table of TorchScript
     ("nvfuser_pointwise_f0_c1_r0_g0", "nvFuser"),
     ("CudaCodeGen::kernel1(CudaCodeGen::Tensor<float, int=2>, CudaCodeGen::Tensor<float, int=2>)", "nvFuser"),
