@@ -68,7 +68,7 @@ def test_a_known_product_is_told_beside_the_peak_and_the_tensor_counter() -> Non
     result = multiplied(seen(row, {TENSOR: 0.7, SM: 0.99}, peak_flop_per_s={"bf16": 1e15}), GPU)
     known, windows, tensor, _ = result.rows
     assert known[2] == "73.3 % of the peak 1.00 PFLOP/s" and windows[2].endswith("made by cuBLAS")
-    assert tensor[1] == "70 %"
+    assert tensor[1] == "70.0 %"
 
 
 @pytest.mark.torch

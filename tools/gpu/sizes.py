@@ -31,4 +31,4 @@ class Sizes:
 
 
 GPU = Sizes(32000, 1024, 8, 512, 16, copied=2 << 30, copies=20, side=8192, products=20)
-CPU = Sizes(256, 64, 2, 16, 4, copied=8 << 20, copies=4, side=256, products=4)
+CPU = Sizes(256, 64, 2, 16, 4, copied=8 << 20, copies=4, side=128, products=2)
