@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from textual.binding import Binding, BindingType
-from textual.keys import key_to_character
+from textual.keys import REPLACED_KEYS, Keys, key_to_character
 
 from acceltop.profiler.errors import UsageError
 from acceltop.profiler.text import clean
@@ -35,7 +35,11 @@ def arrows(
 
 def is_text(key: str) -> bool:
     """Whether a field to type in takes it as a character."""
-    return key == "slash" or (key_to_character(key) or "\n").isprintable()
+    return (_character(key) or "\n").isprintable()
+
+
+def _character(key: str) -> str | None:
+    return key_to_character(REPLACED_KEYS.get(key, key))
 
 
 APP_BINDINGS: list[BindingType] = [
@@ -105,7 +109,17 @@ def _checked(table: object, path: Path) -> dict[str, str]:
             raise UsageError(
                 f"{path}: no binding is called {clean(name, 40)!r}", f"there are {', '.join(sorted(known))}"
             )
+    unknown = next((key for keys in table.values() for key in keys.split(",") if not _is_key(key.strip())), None)
+    if unknown is not None:
+        raise UsageError(
+            f"{path}: no key is called {clean(unknown, 40)!r}", "such as p, P, f5, ctrl+p, space, full_stop"
+        )
     return dict(table)
+
+
+def _is_key(name: str) -> bool:
+    base = name.rpartition("+")[2]
+    return base in {key.value for key in Keys} or _character(base) is not None
 
 
 def binding_ids() -> set[str]:

@@ -32,6 +32,8 @@ def test_no_file_changes_nothing(tmp_path: Path) -> None:
         ('keys = "x"', "must hold"),
         ("[keys]\nquit = 3", "must hold"),
         ('[keys]\n"no.such" = "x"', "no binding is called 'no.such'"),
+        ('[keys]\n"quit" = "ctrl+x,hugo"', "no key is called 'hugo'"),
+        ('[keys]\n"quit" = ""', "no key is called ''"),
     ],
 )
 def test_a_wrong_file_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
@@ -49,6 +51,13 @@ def test_a_folder_or_bytes_instead_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError):
         load_keymap(tmp_path / "bytes")
+
+
+@toml
+def test_any_key_of_a_keyboard_can_be_named(tmp_path: Path) -> None:
+    keys = "x, X,1,slash,minus,full_stop,f5,ctrl+p,shift+left,ctrl+backslash,pageup,space,enter,alt+f1"
+    (tmp_path / "config.toml").write_text(f'[keys]\nquit = "{keys}"\n')
+    assert load_keymap(tmp_path / "config.toml") == {"quit": keys}
 
 
 @toml
