@@ -235,10 +235,10 @@ class Probe:
         return getattr(thread, "native_id", None)
 
     def _device_id(self, index: int) -> str:
-        try:
-            return uuid_name(self._torch.cuda.get_device_properties(index))
-        except (AttributeError, RuntimeError, AssertionError):
-            return "cuda:%d" % index
+        with suppress(AttributeError, RuntimeError, AssertionError):
+            if self._torch.version.cuda:  # HIP's devices answer to the same names
+                return uuid_name(self._torch.cuda.get_device_properties(index))
+        return "cuda:%d" % index
 
     # ------------------------------------------------------------------ steps, cost, memory
     def _tell_steps(self) -> None:

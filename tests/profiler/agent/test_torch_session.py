@@ -1,0 +1,63 @@
+"""When no window may open in a job with CUDA. torch is built for CPUs here: what its CUDA half answers is set."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from acceltop.profiler.agent.torch_session import Session
+
+torch = pytest.importorskip("torch", reason="sessions are torch's")
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Session:
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    return Session(torch, lambda: None)
+
+
+def opens(session: Session) -> bool:
+    """Whether a window opens at the end of a step of this thread."""
+    session.trainer = -1  # some thread: its steps end here
+    opened: list[bool] = []
+    agent = threading.Thread(target=lambda: opened.append(session.start()))
+    agent.start()
+    while agent.is_alive():
+        session.step_end.visit()
+        agent.join(0.01)
+    return opened[0]
+
+
+@pytest.mark.parametrize("answer", [True, RuntimeError("operation not permitted")], ids=["here", "in another thread"])
+def test_no_window_opens_while_a_cuda_graph_is_captured(
+    session: Session, answer: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def capturing() -> object:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", capturing)
+    assert not opens(session)
+
+
+def test_a_window_waits_for_cuda_where_there_is_a_gpu_and_no_step_without_it(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One opened before CUDA is there can cost all kernels of those after it, however long the job loads its data."""
+    monkeypatch.setattr(os.path, "exists", lambda path: path == "/dev/nvidiactl")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert session.wait_reason() == "CUDA is not initialised yet"
+    session.trainer = threading.get_ident()
+    assert session.wait_reason() is None
+
+
+def test_a_window_does_not_wait_for_cuda_where_there_is_no_gpu_for_it(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert session.wait_reason() is None
