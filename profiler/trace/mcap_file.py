@@ -32,23 +32,19 @@ class McapFile:
 
     @property
     def span(self) -> tuple[int, int] | None:
-        chunks = self._layout.chunks
-        if not chunks:
-            return None
-        return min(place.start_ns for place in chunks), max(place.end_ns for place in chunks)
+        return self._layout.chunks.span
 
     def payloads(self, t0_ns: int, t1_ns: int) -> Iterator[bytes]:
         """Messages of that time, in the order of the file."""
-        for place in self._layout.chunks:
-            if place.start_ns <= t1_ns and place.end_ns >= t0_ns:
-                yield from self._messages(place, t0_ns, t1_ns)
+        for place in self._layout.chunks.within(t0_ns, t1_ns):
+            yield from self._messages(place, t0_ns, t1_ns)
 
     def follow(self, stop: threading.Event, t0_ns: int) -> Iterator[bytes]:
         """All messages from t0 on, then those that are still being written, until it is closed or `stop` is set."""
         found, done = scan.Layout(), 0
         while True:
             scan.scanned(self._file, _size(self._file), found)
-            for place in found.chunks[done:]:
+            for place in map(found.chunks.__getitem__, range(done, len(found.chunks))):
                 if place.end_ns >= t0_ns:
                     yield from self._messages(place, max(t0_ns, 0), place.end_ns)
             done = len(found.chunks)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
 import zstandard
@@ -25,10 +26,47 @@ class Damaged(ValueError):
 class Place(NamedTuple):
     """A record of the file with the time of its messages, ns."""
 
-    offset: int
-    length: int
     start_ns: int
     end_ns: int
+    offset: int
+    length: int
+
+
+class Places:
+    """In the order of the file; in numbers, since objects for all the chunks of a day would take 20 MB."""
+
+    def __init__(self) -> None:
+        self._numbers = array("Q")  # four for each
+
+    def add(self, place: Iterable[int]) -> None:
+        """The numbers of a Place."""
+        self._numbers.extend(place)
+
+    def __len__(self) -> int:
+        return len(self._numbers) // 4
+
+    def __getitem__(self, at: int) -> Place:
+        first = 4 * range(len(self))[at]
+        return Place(*self._numbers[first : first + 4])
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """ns; None: there are none."""
+        return (min(self._numbers[::4]), max(self._numbers[1::4])) if self._numbers else None
+
+    def within(self, t0_ns: int, t1_ns: int) -> Iterator[Place]:
+        """Those that may hold messages of that time."""
+        times = zip(self._numbers[::4], self._numbers[1::4], strict=True)
+        return (self[at] for at, (start, end) in enumerate(times) if start <= t1_ns and end >= t0_ns)
+
+    def in_order(self, end: int) -> bool:
+        """One after another before `end`: an index that points twice to one place would make a small file endless."""
+        last = len(MAGIC)
+        for offset, length in zip(self._numbers[2::4], self._numbers[3::4], strict=True):
+            if offset < last or length > MAX_RECORD or offset + length > end:
+                return False
+            last = offset + length
+        return True
 
 
 def read_at(file: BinaryIO, offset: int, length: int) -> bytes:

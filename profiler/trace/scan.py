@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
-from acceltop.profiler.trace.records import CHUNK_HEAD, HEAD, MAGIC, MAX_RECORD, Place, is_whole, read_at
+from acceltop.profiler.trace.records import CHUNK_HEAD, HEAD, MAGIC, MAX_RECORD, Place, Places, is_whole, read_at
 
 CHUNK, CHUNK_INDEX, ATTACHMENT, ATTACHMENT_INDEX, DATA_END, FOOTER = 0x06, 0x08, 0x09, 0x0A, 0x0F, 0x02
 _KNOWN = range(0x01, 0x10)
-_INDEX = struct.Struct("<QQQQ")  # start, end, offset, length
+_INDEX = struct.Struct("<BQQQQQ")  # HEAD; of a chunk its start, end, offset, length
 _FOOTER = struct.Struct("<BQQQI")
 MAX_SUMMARY = 512 << 20
 MAX_DAMAGE = 1000  # places; a file with more is not worth the hours
@@ -37,7 +37,7 @@ class Attached(NamedTuple):
 class Layout:
     """What a file consists of."""
 
-    chunks: list[Place] = field(default_factory=list)
+    chunks: Places = field(default_factory=Places)
     attachments: list[Attached] = field(default_factory=list)
     whole: bool = False  # it was closed well
     damage: list[str] = field(default_factory=list)
@@ -70,34 +70,23 @@ def _indexed(file: BinaryIO, size: int) -> Layout | None:
     if crc and zlib.crc32(footer[: _FOOTER.size - 4], zlib.crc32(summary)) != crc:
         return None
     found = Layout(whole=True, end=size)
-    for opcode, body in _records(summary):
-        if opcode == CHUNK_INDEX and len(body) >= _INDEX.size:
-            first, last, place, length = _INDEX.unpack_from(body)
-            found.chunks.append(Place(place, length, first, last))
-        elif opcode == ATTACHMENT_INDEX:
-            found.attachments.extend(it for it in _attached(body) if it.offset + it.length <= start)
-    return found if _in_order(found.chunks, start) and found.chunks else None
+    _list(summary, found)
+    found.attachments = [it for it in found.attachments if it.offset + it.length <= start]
+    return found if found.chunks and found.chunks.in_order(start) else None
 
 
-def _in_order(places: list[Place], end: int) -> bool:
-    """An index that points twice to one place would make a small file endless."""
-    last = len(MAGIC)
-    for place in places:
-        if place.offset < last or place.length > MAX_RECORD or place.offset + place.length > end:
-            return False
-        last = place.offset + place.length
-    return True
-
-
-def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
-    place = 0
-    while place + HEAD.size <= len(data):
-        opcode, length = HEAD.unpack_from(data, place)
-        place += HEAD.size
-        if length > len(data) - place:
+def _list(summary: bytes, found: Layout) -> None:
+    """Reads much with each call, since a day has 86,400 chunks: they were a quarter of the way to its first picture."""
+    at = 0
+    while at + _INDEX.size <= len(summary):
+        opcode, length, *chunk = _INDEX.unpack_from(summary, at)
+        body, at = at + HEAD.size, at + HEAD.size + length
+        if at > len(summary):
             return
-        yield opcode, data[place : place + length]
-        place += length
+        if opcode == CHUNK_INDEX and length >= _INDEX.size - HEAD.size:
+            found.chunks.add(chunk)
+        elif opcode == ATTACHMENT_INDEX:
+            found.attachments.extend(_attached(summary[body:at]))
 
 
 def _attached(body: bytes) -> Iterator[Attached]:
@@ -129,12 +118,12 @@ def _step(file: BinaryIO, size: int, found: Layout) -> bool:
     if opcode not in _KNOWN or length > MAX_RECORD or end > size:
         return _resume(file, size, found)
     first, last = CHUNK_HEAD.unpack_from(head, HEAD.size)[:2] if opcode == CHUNK and len(head) == 64 else (0, 0)
-    place = Place(offset, end - offset, first, last)
+    place = Place(first, last, offset, end - offset)
     # A record whose length is wrong is followed by anything; a chunk that can be read is right all the same.
     if not _follows(file, end, size) and not (opcode == CHUNK and is_whole(file, place)):
         return _resume(file, size, found)
     if opcode == CHUNK:
-        found.chunks.append(place)
+        found.chunks.add(place)
     elif opcode == ATTACHMENT and len(head) == 64:
         found.attachments.append(_attachment(head, place))
     found.whole = opcode == DATA_END and length == 4
