@@ -22,7 +22,7 @@ from acceltop.profiler.history.bands import (
     layered,
     of_columns,
     of_level,
-    of_raw,
+    of_series,
 )
 from acceltop.profiler.history.levels import SECOND_NS
 from acceltop.profiler.history.steps import StepHistory
@@ -164,7 +164,7 @@ class Timeline(History):
         known = NOTHING
         for history in self._finest():
             if (series := history.values.get(key)) is not None:
-                known = layered(known, layered(of_raw(series.raw, t0_ns, t1_ns), of_level(series.fine, t0_ns, t1_ns)))
+                known = layered(known, of_series(series, t0_ns, t1_ns))
         return known
 
     # --- steps

@@ -11,7 +11,7 @@ from acceltop.profiler.history.subjects import DeviceState, ProcessState
 from acceltop.profiler.model import ProcessFound
 from acceltop.profiler.remote.hosts import by_host
 from acceltop.profiler.timeline import Timeline
-from acceltop.views.draw.glyphs import FULL, Glyphs, area_of, band_of, heights
+from acceltop.views.draw.glyphs import FULL, Glyphs, area, band_of
 from acceltop.views.link import Link
 from acceltop.views.moment import Playhead
 from acceltop.views.theme import PALETTES, Palette
@@ -44,19 +44,17 @@ class Scene:
 
     def area(self, name: str, values: Sequence[float], rows: int) -> list[str]:
         """As `glyphs.area`; of a chart that has grown only its last cell is drawn anew."""
-        steps, last = heights(values, rows, self.glyphs), 2 if self.glyphs.braille else 1
-        past = self.memo(name, (steps[:-last], rows), lambda: area_of(steps[:-last], rows, self.glyphs))
-        return [before + newest for before, newest in zip(past, area_of(steps[-last:], rows, self.glyphs), strict=True)]
+        glyphs = self.glyphs
+        past = self.memo(name, (values[:-2], rows), lambda: area(values[:-2], rows, glyphs))
+        return [before + newest for before, newest in zip(past, area(values[-2:], rows, glyphs), strict=True)]
 
     def band(self, name: str, band: tuple[Sequence[float], ...], rows: int) -> list[str]:
         """`area` of lowest, mean and highest, see `glyphs.band_of`; without braille of the mean alone."""
         if not self.glyphs.braille:
             return self.area(name, band[1], rows)
-        steps = [heights(values, rows) for values in band]
-        past = [column[:-2] for column in steps]
+        past, last = ([values[:-2] for values in band], [values[-2:] for values in band])
         before = self.memo(name, (past, rows), lambda: band_of(past, rows))
-        newest = band_of([column[-2:] for column in steps], rows)
-        return [line + last for line, last in zip(before, newest, strict=True)]
+        return [line + newest for line, newest in zip(before, band_of(last, rows), strict=True)]
 
     def seen(self, *kinds: str) -> Hashable:
         """Changes when frames of these kinds arrived, or another moment is shown."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acceltop.profiler.clock import NS_PER_S
-from acceltop.profiler.history.levels import Columns, Level
+from acceltop.profiler.history.levels import Columns, Level, Series
 
 _BEFORE = 32  # rows ahead of a range: they tell what held at its start, and how far apart readings usually are
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -69,6 +69,14 @@ def of_columns(times: Ints, values: Floats) -> Points:
     return Points(times, values, values, values, np.ones(len(times)), _holds(times, 1))
 
 
+def of_series(series: Series, t0_ns: int, t1_ns: int) -> Points:
+    """Of a range and what is around it, as fine as it is known."""
+    raw = of_raw(series.raw, t0_ns, t1_ns)
+    if len(raw.times) and (raw.times[0] <= t0_ns or not series.fine.begins_before(raw.times[0])):
+        return raw  # there is nothing that the levels could add
+    return layered(raw, of_level(series.fine, t0_ns, t1_ns))
+
+
 def of_raw(raw: Columns, t0_ns: int, t1_ns: int) -> Points:
     """Of a range and what is around it, see `_rows_near`."""
     times, values = raw.arrays
@@ -95,15 +103,16 @@ def _rows_near(times: array[float], t0_ns: int, t1_ns: int) -> slice:
 
 def _holds(times: Ints, at_least_ns: int) -> Ints:
     """A reading holds until the next one, but no longer than two and a half of their usual distances."""
-    usual = float(np.median(np.diff(times))) if len(times) > 1 else NS_PER_S
+    distances = np.sort(times[1:] - times[:-1])
+    usual = int(distances[len(distances) // 2]) if len(distances) else NS_PER_S
     return np.full(len(times), max(int(2.5 * abs(usual)), at_least_ns), dtype=np.int64)
 
 
 def layered(fine: Points, coarse: Points) -> Points:
     """One series out of two levels: the coarse one only where the fine one says nothing."""
+    joined = coarse
     if len(fine.times):
-        coarse = coarse[(coarse.times < fine.times.min()) | (coarse.times > fine.times.max())]
-    joined = coarse + fine
+        joined = coarse[(coarse.times < fine.times.min()) | (coarse.times > fine.times.max())] + fine
     if np.all(joined.times[1:] >= joined.times[:-1]):
         return joined
     return joined[np.argsort(joined.times, kind="stable")]
@@ -118,7 +127,7 @@ def band(points: Points, t0_ns: int, t1_ns: int, size: int) -> Band:
     seen = points[inside]
     if len(seen.times):
         bins = np.minimum(((seen.times - t0_ns) / width).astype(np.int64), size - 1)
-        first = np.flatnonzero(np.diff(bins, prepend=-1))
+        first = np.concatenate(([0], np.flatnonzero(bins[1:] != bins[:-1]) + 1))
         filled = bins[first]
         low[filled] = np.minimum.reduceat(seen.low, first)
         high[filled] = np.maximum.reduceat(seen.high, first)

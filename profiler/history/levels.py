@@ -113,6 +113,11 @@ class Level:
                 self.coarser.add(self._start, self._low, self._total, self._high, self._count)
         self._count = 0
 
+    def begins_before(self, time_ns: int) -> bool:
+        """Whether it, or a coarser one, knows of a time before that."""
+        first = self.rows.arrays[0][0] if self.rows else self._start if self._count else time_ns
+        return first < time_ns or (self.coarser is not None and self.coarser.begins_before(time_ns))
+
     def columns(self, rows: slice) -> list[array[float]]:
         """Copies of the columns, with the bucket that is still open as the last row."""
         copies = [column[rows] for column in self.rows.arrays]

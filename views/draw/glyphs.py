@@ -57,27 +57,18 @@ def area(values: Sequence[float], rows: int, glyphs: Glyphs = FULL) -> list[str]
 
     A known zero keeps a dot on the ground line, so that it differs from not known.
     """
-    return area_of(heights(values, rows, glyphs), rows, glyphs)
-
-
-def heights(values: Sequence[float], rows: int, glyphs: Glyphs = FULL) -> list[int]:
-    """What `area` shows of the values: each as steps from the ground, one or two a cell."""
     if len(values) % 2:
         values = [math.nan, *values]
     if glyphs.braille:
-        return _heights(values, rows * 4)
+        return _braille_area(_heights(values, rows * 4), rows)
     means = [_mean(a, b) for a, b in zip(values[::2], values[1::2], strict=True)]
-    return _heights(means, rows * 8)
+    return _level_area(_heights(means, rows * 8), rows)
 
 
-def area_of(steps: list[int], rows: int, glyphs: Glyphs = FULL) -> list[str]:
-    """The lines of `area`, from its `heights`."""
-    return _braille_area(steps, rows) if glyphs.braille else _level_area(steps, rows)
-
-
-def band_of(steps: Sequence[Sequence[int]], rows: int) -> list[str]:
-    """Braille, from the `heights` of lowest, mean and highest: filled up to the lowest; up to the highest every other
-    dot, with a line at the mean."""
+def band_of(band: Sequence[Sequence[float]], rows: int) -> list[str]:
+    """As `area`, of lowest, mean and highest, in braille: filled up to the lowest; up to the highest every other dot,
+    with a line at the mean."""
+    steps = [_heights(values, rows * 4) for values in band]
     texture = [int(pattern * rows * 2, 2) for pattern in ("01", "10")]
     columns = enumerate(zip(*steps, strict=True))
     dots = [_dots(low, mean, high, texture[at % 2]) for at, (low, mean, high) in columns]

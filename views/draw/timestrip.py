@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from itertools import pairwise
 
-from acceltop.views.draw.glyphs import FULL, Glyphs, area
 from acceltop.views.draw.line import Line, Row, Span
 
 LONGEST_STATE = len("paused")
@@ -15,20 +13,17 @@ def strip(
     width: int,
     mark: Span,
     clock: str,
-    values: Sequence[float],
+    history: str,
     cursor: int,
     selection: tuple[int, int] | None,
     state: Span,
-    glyphs: Glyphs = FULL,
 ) -> Line:
-    """`values` hold two points a cell; `cursor` and `selection` count cells. What lies after the cursor is fainter."""
+    """`cursor` and `selection` count cells of the `history`. What lies after the cursor is fainter."""
     row = Row().put(" ").add((mark,)).put(f" {clock} ", "*text").put(" ")
-    text = area(values, 1, glyphs)[0]
-    cells = [(char, _token(index, cursor, selection)) for index, char in enumerate(text)]
-    if 0 <= cursor < len(cells):
-        cells[cursor] = ("┃", "*accent")
-    for token, run in groupby(cells, key=lambda cell: cell[1]):
-        row.put("".join(char for char, _ in run), token)
+    edges = {0, len(history), *(edge for edge in (cursor, cursor + 1, *(selection or ())) if 0 < edge < len(history))}
+    for start, end in pairwise(sorted(edges)):
+        text, token = history[start:end], _token(start, cursor, selection)
+        row.put(*("┃", "*accent") if start == cursor else (text, token))
     return row.put(" ").add((state,)).line()
 
 

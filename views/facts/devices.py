@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.history.bands import Band
 from acceltop.profiler.history.subjects import DeviceState
@@ -137,7 +135,7 @@ def with_newest(values: list[float], newest: float | None, at_ns: int, t0: int, 
     """The series is looked up when its pairs of bins move on; until then what is newest goes into its bin."""
     if newest is not None:
         values[(at_ns - t0) * len(values) // (t1 - t0)] = newest
-    return values.copy()
+    return values
 
 
 def grid(at_ns: int, points: int, span_ns: int) -> tuple[int, int]:
@@ -155,8 +153,10 @@ def means(scene: Scene, key: Key, t0: int, t1: int, points: int) -> list[float]:
 def known_band(scene: Scene, key: Key, t0: int, t1: int, points: int) -> Band:
     """Without what is after the moment shown: readings hold for a while, but there nothing is known yet."""
     band = scene.timeline.series(key, t0, t1, points)
-    later = band.times > scene.head.at_ns + (t1 - t0) // points
-    return Band(band.times, *(np.where(later, math.nan, column) for column in band[1:]))
+    later = int(band.times.searchsorted(scene.head.at_ns + (t1 - t0) // points, "right"))
+    for column in band[1:]:
+        column[later:] = math.nan
+    return band
 
 
 class Condition(NamedTuple):

@@ -50,23 +50,23 @@ def trend(scene: Scene, metric: str, points: int, fact: DeviceFact | None = None
     band = scene.memo(name, key, lambda: _band(scene, metric, points, facts, t0, t1))
     known = [v for fact in facts if (v := value(scene, fact, metric)) is not None]
     now = sum(known) / len(known) if known else None
-    limit = limit_of(scene, facts[0], metric) if facts else None
     newest = (min(known), now, max(known)) if known else (None, None, None)
-    series = [with_newest(values, last, at, t0, t1) for values, last in zip(band, newest, strict=True)]
-    top = limit or max((v for v in series[2] if v == v), default=0.0) or 1.0
-    low, mean, high = ([v / top for v in values] for values in series)
+    band = [with_newest(values, last, at, t0, t1) for values, last in zip(band, newest, strict=True)]
+    limit = limit_of(scene, facts[0], metric) if facts else None
+    top = limit or max((v for v in band[2] if v == v), default=0.0) or 1.0
+    shares = scene.memo(f"{name} shares", (*key, top), lambda: [[v / top for v in values] for values in band])
+    last = [None if amount is None else amount / top for amount in newest]
+    low, mean, high = (with_newest(values, share, at, t0, t1) for values, share in zip(shares, last, strict=True))
     return Trend(metric, low, mean, high, now, limit, len(known))
 
 
-def _band(
-    scene: Scene, metric: str, points: int, facts: Sequence[DeviceFact], t0: int, t1: int
-) -> tuple[list[float], list[float], list[float]]:
+def _band(scene: Scene, metric: str, points: int, facts: Sequence[DeviceFact], t0: int, t1: int) -> list[list[float]]:
     """Lowest, mean and highest of all devices in each bin; NaN where nothing is known of any."""
     bands = [known_band(scene, fact.key(metric), t0, t1, points) for fact in facts]
     if not bands:
-        return [np.nan] * points, [np.nan] * points, [np.nan] * points
+        return [[np.nan] * points for _ in range(3)]
     means = np.array([band.mean for band in bands])
     counts = np.maximum((~np.isnan(means)).sum(axis=0), 1)
     mean = np.where(np.isnan(means).all(axis=0), np.nan, np.nansum(means, axis=0) / counts)
     low, high = np.fmin.reduce([band.low for band in bands]), np.fmax.reduce([band.high for band in bands])
-    return low.tolist(), mean.tolist(), high.tolist()
+    return [low.tolist(), mean.tolist(), high.tolist()]

@@ -183,7 +183,8 @@ class TimeStrip(Watcher):
         marked = (ends[0], ends[1] + 1) if ends else None
         mark = Span("▶", "good") if head.state == "live" or head.playing else Span("‖", "warn")
         elapsed = _elapsed(head.at_ns - span[0])
-        return [strip(width, mark, elapsed, values, at, marked, state, scene.glyphs)]
+        history = scene.area("strip cells", values, 1)[0]
+        return [strip(width, mark, elapsed, history, at, marked, state)]
 
     def _time(self, x: int) -> int | None:
         """That column `x` stands for; None while there is nothing."""

@@ -75,6 +75,6 @@ def test_boxes_keep_their_place_and_their_files_colour() -> None:
 
 
 def test_the_strip_marks_cursor_and_selection() -> None:
-    line = strip(80, Span("▶"), "00:00:10", [1.0] * 40, 10, (2, 5), Span("live"))
+    line = strip(80, Span("▶"), "00:00:10", "⣿" * 20, 10, (2, 5), Span("live"))
     assert line.text.index("┃") == 13 + 10
     assert [span.text for span in line.spans if span.token == "accent"] == ["⣿⣿⣿"]

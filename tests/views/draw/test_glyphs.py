@@ -33,10 +33,11 @@ def test_zero_keeps_a_ground_line_and_unknown_is_blank() -> None:
 
 
 def test_a_band_is_filled_up_to_the_lowest_and_dotted_up_to_the_highest() -> None:
-    assert band_of([[4, 4], [4, 4], [4, 4]], 1) == ["⣿"]
-    assert band_of([[2, 2], [2, 2], [4, 4]], 1) == ["⣮"]
-    assert band_of([[0, 0], [3, 3], [4, 4]], 1) == ["⡾"]
-    assert band_of([[0, 4], [0, 4], [0, 4]], 2) == [" ", "⢸"]
+    unknown = math.nan
+    assert band_of([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]], 1) == ["⣿"]
+    assert band_of([[0.5, 0.5], [0.5, 0.5], [1.0, 1.0]], 1) == ["⣮"]
+    assert band_of([[unknown, unknown], [0.75, 0.75], [1.0, 1.0]], 1) == ["⡾"]
+    assert band_of([[unknown, 0.5], [unknown, 0.5], [unknown, 0.5]], 2) == [" ", "⢸"]
 
 
 def test_heights_fill_from_below() -> None:
