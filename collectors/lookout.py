@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import dataclass
 
 from acceltop.profiler.analysis.layers import framework_of, layers_of
 from acceltop.profiler.attach import proc
@@ -16,6 +17,16 @@ _FIRST_S = 0.5  # thousands of processes can wait for the first readings
 _WAIT_S = (2.0, 60.0)  # from one look at a process without a framework to the next: least, most
 
 
+@dataclass
+class _Known:
+    """A process that was looked at, or shall be."""
+
+    due_s: float  # of the next look, on the monotonic clock
+    size: bytes = b""  # of its address space: without a change of it nothing has been loaded
+    start_ns: int = 0
+    argv: tuple[str, ...] | None = None  # once it has a framework
+
+
 class Lookout:
     """Finds the processes that use a machine-learning framework.
 
@@ -23,9 +34,8 @@ class Lookout:
     """
 
     def __init__(self) -> None:
-        self._due: dict[int, float] = {}  # by pid, on the monotonic clock
+        self._known: dict[int, _Known] = {}
         self._next_s = monotonic() + _FIRST_S
-        self._argv: dict[int, tuple[str, ...]] = {}  # of those that were found
 
     def find(self) -> list[int]:
         """Those found since the last time; looks for new ones every two seconds at most: a machine has thousands."""
@@ -33,24 +43,29 @@ class Lookout:
         if now < self._next_s:
             return []
         self._next_s = now + _WAIT_S[0]
-        there = set(proc.pids()) - {os.getpid()}
-        self._due = {pid: self._due.get(pid, now) for pid in there}
-        self._argv = {pid: argv for pid, argv in self._argv.items() if pid in there}
-        due = sorted(pid for pid, due_s in self._due.items() if due_s <= now)
-        return [pid for pid in due if self._look(pid, now)]
+        there = sorted(pid for pid in proc.pids() if pid != os.getpid())
+        self._known = {pid: self._known.get(pid) or _Known(now) for pid in there}
+        return [pid for pid in there if self._known[pid].due_s <= now and self._look(pid, now)]
 
     def _look(self, pid: int, now: float) -> bool:
-        try:
-            target = inspect(pid)
-        except TargetError:  # it has ended since it was listed
-            return False
-        if framework_of(target) is None:
-            age_s = (now_ns() - target.start_ns) / NS_PER_S
-            self._due[pid] = now + min(max(age_s, _WAIT_S[0]), _WAIT_S[1])
-            return False
-        self._due[pid], self._argv[pid] = math.inf, target.argv
-        # Workers of a data loader are forks, with the command line of their parent: they are no job of their own.
-        return self._argv.get(target.parent) != target.argv
+        known, size = self._known[pid], proc.read_or_empty(pid, "statm").partition(b" ")[0]
+        if size != known.size:
+            try:
+                target = inspect(pid)
+            except TargetError:  # it has ended since it was listed
+                return False
+            known.size, known.start_ns = size, target.start_ns
+            if framework_of(target) is not None:
+                known.due_s, known.argv = math.inf, target.argv
+                return not self._forked(target)
+        age_s = (now_ns() - known.start_ns) / NS_PER_S
+        known.due_s = now + min(max(age_s, _WAIT_S[0]), _WAIT_S[1])
+        return False
+
+    def _forked(self, target: Target) -> bool:
+        """Workers of a data loader are forks, with the command line of their parent: they are no job of their own."""
+        parent = self._known.get(target.parent)
+        return parent is not None and parent.argv == target.argv
 
 
 def found(target: Target) -> ProcessFound:
