@@ -16,6 +16,7 @@ NAME = 512  # characters of a name; C++ templates go on for pages
 CHUNK = 64  # events between two pauses: the job waits for the interpreter lock no longer than that
 REST = 4  # pause by time worked
 LONGEST_REST_S = 0.02
+_USER_SCOPE = 7  # torch.profiler.record_function
 _LAUNCH = re.compile(r"Launch(Cooperative)?Kernel|GraphLaunch")  # CUDA and HIP, runtime and driver
 
 Op = Tuple[int, int, int, str, bool, int, bool]
@@ -75,16 +76,24 @@ def _kind(event: Any) -> str:
 
 
 def _kind_by_name(event: Any) -> str:
-    """For torch before 2.9."""
+    """For torch before 2.13, from 2.4 on."""
     name = event.name()
-    on_cpu = str(event.device_type()).endswith("CPU")
-    if event.is_user_annotation():  # on a device it spans the kernels launched in it, and is no work itself
-        return "user_annotation" if on_cpu else "gpu_user_annotation"
-    if not on_cpu:
-        return "gpu_memcpy" if name.startswith("Memcpy") else "gpu_memset" if name.startswith("Memset") else "kernel"
+    if not str(event.device_type()).endswith("CPU"):
+        return _device_kind(event, name)
+    if event.scope() == _USER_SCOPE:
+        return "user_annotation"
     if event.device_index() < 0:
         return "overhead"  # the profiler's own
     return "cuda_runtime" if name.startswith(("cu", "hip")) and "::" not in name else "cpu_op"
+
+
+def _device_kind(event: Any, name: str) -> str:
+    if name.startswith(("Memcpy", "Memset")):
+        return "gpu_" + name[:6].lower()
+    told = getattr(event, "is_user_annotation", None)  # it spans the kernels launched in it, and is no work itself
+    # In torch 2.4 nothing tells but that no op launched it: so may be a kernel, which is then left out.
+    annotation = told() if told is not None else not event.linked_correlation_id()
+    return "gpu_user_annotation" if annotation else "kernel"
 
 
 def _kernel(event: Any, kind: str, start: int, end: int) -> Kernel:

@@ -54,12 +54,21 @@ class Record:
 
 
 class OldRecord(Record):
-    """As torch before 2.9 has them: the kind shows only by other things."""
+    """As torch before 2.13 has them: the kind shows only by other things."""
 
     activity_type = None  # type: ignore[assignment]
 
     def device_type(self) -> str:
         return "DeviceType.CPU" if self.kind in ON_CPU else "DeviceType.CUDA"
 
+    def scope(self) -> int:
+        return 7 * (self.kind == "user_annotation")
+
     def is_user_annotation(self) -> bool:
         return self.kind.endswith("user_annotation")
+
+
+class OldestRecord(OldRecord):
+    """As torch 2.4 has them."""
+
+    is_user_annotation = None  # type: ignore[assignment]

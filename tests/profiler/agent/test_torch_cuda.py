@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from tests.profiler.agent.kineto_records import OldRecord, Record
+from tests.profiler.agent.kineto_records import OldestRecord, OldRecord, Record
 
 from acceltop.profiler.agent.budget import LONGEST_BEHIND_S, Plan
 from acceltop.profiler.agent.torch_events import Window
@@ -73,7 +73,7 @@ STEP = [
 WORK = {"kernel", "gpu_memcpy", "gpu_memset"}
 
 
-@pytest.fixture(params=[Record, OldRecord], ids=["torch 2.13", "before 2.9"])
+@pytest.fixture(params=[Record, OldRecord, OldestRecord], ids=["torch 2.13", "2.5", "2.4"])
 def window(request: pytest.FixtureRequest) -> Window:
     return read([request.param(**vars(record)) for record in STEP])
 
