@@ -48,7 +48,8 @@ async def seeks(trace: Path, count: int) -> tuple[list[float], list[float]]:
     chance = random.Random(2)
     link = ReplayLink(TraceReader(str(trace)), Feed())
     app = AcceltopApp(Timeline(), link, Feed(), "dark", "braille")
-    app.starts.append(lambda: link.start(app.adopt, app.fail, app.deliver))
+    link.start()
+    app.starts.append(lambda: link.meet(app.adopt, app.fail, app.deliver))
     drawn, detailed = [], []
     async with app.run_test(size=(160, 48)):
         await until(lambda: app.scene.timeline.span is not None)

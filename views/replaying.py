@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +19,7 @@ from acceltop.views.moment import BLOCK_NS, RANGE_S
 
 if TYPE_CHECKING:
     from acceltop.profiler.trace.reader import TraceReader
+    from acceltop.profiler.trace.replay import Replay
 
 TABLES_NS = RANGE_S * NS_PER_S + BLOCK_NS  # what tables sum up is there first, then the charts' detail
 Ready = Callable[[Timeline], None]
@@ -51,15 +53,19 @@ class ReplayLink:
         self._wanted: tuple[int, int] | None = None
         self._changed = threading.Condition()
         self._stop = threading.Event()
+        self._screens: Future[tuple[Ready, Failed, Deliver]] = Future()
 
     @property
     def dropped(self) -> int:
         return self._feed.dropped
 
-    def start(self, ready: Ready, failed: Failed, deliver: Deliver) -> None:
+    def start(self) -> None:
+        """Begins to read, while the screens are still being made."""
+        threading.Thread(target=self._run, name="acceltop-replay", daemon=True).start()
+
+    def meet(self, ready: Ready, failed: Failed, deliver: Deliver) -> None:
         """`ready` gets the timeline once the overview is read; both it and `failed` are called through `deliver`."""
-        arguments = (ready, failed, deliver)
-        threading.Thread(target=self._run, args=arguments, name="acceltop-replay", daemon=True).start()
+        self._screens.set_result((ready, failed, deliver))
 
     def look(self, t0_ns: int, t1_ns: int) -> None:
         with self._changed:
@@ -77,25 +83,29 @@ class ReplayLink:
         with self._changed:
             self._changed.notify()
 
-    def _run(self, ready: Ready, failed: Failed, deliver: Deliver) -> None:
+    def _run(self) -> None:
         from acceltop.profiler.trace.replay import Replay
 
         try:
             with staying():
                 replay = Replay(self._reader, self._told)
-            timeline, self.busy = replay.timeline, ""
-            deliver(lambda: ready(timeline))
-            if self._follow:
-                for frame in self._reader.follow(self._stop, replay.t1_ns + 1):
-                    self._feed(frame)
-            replay.timeline = cast(Timeline, _Courier(timeline, deliver))
-            while (wanted := self._next()) is not None:
-                t0_ns, t1_ns = wanted
-                replay.show(max(t0_ns, t1_ns - TABLES_NS), t1_ns)
-                replay.show(t0_ns, t1_ns, partial(self._left, t0_ns, t1_ns))
+            self._serve(replay, *self._screens.result())
         except AcceltopError as error:
             problem = error
+            _, failed, deliver = self._screens.result()
             deliver(lambda: failed(problem))
+
+    def _serve(self, replay: Replay, ready: Ready, _: Failed, deliver: Deliver) -> None:
+        timeline, self.busy = replay.timeline, ""
+        deliver(lambda: ready(timeline))
+        if self._follow:
+            for frame in self._reader.follow(self._stop, replay.t1_ns + 1):
+                self._feed(frame)
+        replay.timeline = cast(Timeline, _Courier(timeline, deliver))
+        while (wanted := self._next()) is not None:
+            t0_ns, t1_ns = wanted
+            replay.show(max(t0_ns, t1_ns - TABLES_NS), t1_ns)
+            replay.show(t0_ns, t1_ns, partial(self._left, t0_ns, t1_ns))
 
     def _left(self, t0_ns: int, t1_ns: int) -> bool:
         """Whether meanwhile a time is looked at that is far from this range."""

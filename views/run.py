@@ -67,8 +67,9 @@ def replay(path: str, follow: bool = False, looks: Looks | None = None) -> None:
     looks = checked(looks)
     feed = Feed()
     link = ReplayLink(TraceReader(path), feed, follow)
+    link.start()
     app = _app(link, feed, looks)
-    app.starts.append(lambda: link.start(app.adopt, app.fail, app.deliver))
+    app.starts.append(lambda: link.meet(app.adopt, app.fail, app.deliver))
     _show(app, link)
 
 

@@ -109,7 +109,7 @@ class Replay:
         Gives up as soon as it is `stale`: nobody looks there any more.
         """
         first, last = self._shown
-        if first <= max(t0_ns, self.t0_ns) and min(t1_ns, self.t1_ns) <= last:
+        if t1_ns < self.t0_ns or first <= max(t0_ns, self.t0_ns) and min(t1_ns, self.t1_ns) <= last:
             return
         margin = (t1_ns - t0_ns) // 4
         t0_ns, t1_ns = t0_ns - margin, t1_ns + margin
