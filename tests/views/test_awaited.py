@@ -13,11 +13,12 @@ from acceltop.views.app import AcceltopApp
 from acceltop.views.facts.awaited import CALLS, KERNELS, STACKS, STEPS, Awaited, awaited
 
 PID = 7
+ATTACHED = Note(T0, "info", "agent.attached", "attached", source="agent", pid=PID)
 
 
 def _told(what: Awaited, *frames: Frame) -> str:
     """Three seconds after the process was found."""
-    scene = scene_of([Hello(T0, "vm"), ProcessFound(T0, PID, "python train.py"), *frames])
+    scene = scene_of([Hello(T0, "vm"), ProcessFound(T0, PID, "python train.py"), ATTACHED, *frames])
     scene.clock_ns = lambda: T0 + 3 * NS_PER_S
     return awaited(scene, what)
 
@@ -28,10 +29,22 @@ def _note(code: str, source: str = "agent", pid: int | None = PID) -> Note:
 
 def test_it_waits_and_says_for_how_long() -> None:
     assert _told(KERNELS) == "waiting for the first kernels, 3 s so far"
-    assert (
-        awaited(scene_of([Hello(T0, "vm")]), STEPS)
-        == "steps are of a process, and none is shown: press a to choose one"
-    )
+
+
+def test_nothing_comes_of_a_process_that_nobody_attached() -> None:
+    hello, found = Hello(T0, "vm"), ProcessFound(T0, PID, "python train.py")
+    for frames in ((hello,), (hello, found)):
+        assert awaited(scene_of(frames), STEPS) == "no steps yet: they come with a process that is attached (press a)"
+
+
+def test_a_process_that_is_only_looked_at_is_called_not_attached() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        assert "train.py pid 7  not attached" in await press(app, pilot)
+        app.scene.timeline.add(ATTACHED)
+        app.redraw()
+        assert "not attached" not in await press(app, pilot)
+
+    on_screen(test, [Hello(T0, "vm"), ProcessFound(T0, PID, "python train.py")])
 
 
 @pytest.mark.parametrize("code", ["agent.not_attached", "agent.no_framework", "agent.gone"])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
-from tests.views.screens import Hands, on_screen, press, utc
+from tests.views.screens import Hands, on_screen, press, text_of, utc
 from tests.views.session_frames import T0, gpu_opening, gpu_second, gpu_session
 from tests.views.test_facts import scene_of
 
@@ -104,6 +104,8 @@ def test_a_device_that_is_opened_is_the_one_that_is_shown() -> None:
         chosen = app.screen.query_one(DevicesPane).device
         assert chosen is not None
         assert chosen.id == "nvidia:GPU-3"
+        assert "every metric of GPU 3" in text_of(app)
+        assert "GPU 3 · NVIDIA H100" in text_of(app)
 
     on_screen(test, gpu_session(5), size=(160, 48))
 

@@ -35,15 +35,29 @@ STACKS = Awaited("stacks", "StackWindow", "stacks", ("stacks.failed",))
 
 def awaited(scene: Scene, what: Awaited) -> str:
     process = scene.process
-    if process is None:
-        choose = "" if scene.link.recorded else ": press a to choose one"
-        return f"{what.name} are of a process, and none is shown{choose}"
-    if scene.timeline.versions[what.kind]:
+    if scene.link.recorded or scene.timeline.versions[what.kind]:
         return f"no {what.name} in this range"
+    if process is None or (since_ns := watched_since(scene, process.found.pid)) is None:
+        return f"no {what.name} yet: they come with a process that is attached (press a)"
     notes = scene.timeline.notes(None, scene.head.at_ns)
     denied = next((note for note in reversed(notes) if what.is_denied_by(note, process.found.pid)), None)
     if denied is not None:
         return f"no {what.name}: {denied.text}"
     if process.gone is not None:
         return f"no {what.name}: the process {exit_words(process.gone)}"
-    return f"waiting for the first {what.name}, {(scene.now_ns - process.found.time_ns) // NS_PER_S} s so far"
+    return f"waiting for the first {what.name}, {(scene.now_ns - since_ns) // NS_PER_S} s so far"
+
+
+def is_watched(scene: Scene, pid: int) -> bool:
+    """Whether more can come of it than is seen of every process of the machine."""
+    return scene.link.recorded or scene.entered(pid) or watched_since(scene, pid) is not None
+
+
+def watched_since(scene: Scene, pid: int) -> int | None:
+    """When the agent first said something of the process, if only that it is not entered; None: nobody asked it to."""
+    return scene.memo("watched", (pid, scene.seen("Note")), lambda: _watched_since(scene, pid))
+
+
+def _watched_since(scene: Scene, pid: int) -> int | None:
+    notes = scene.timeline.notes()
+    return next((note.time_ns for note in notes if note.source == "agent" and note.pid in (pid, None)), None)

@@ -65,14 +65,14 @@ def _lost(scene: Scene, at: int) -> list[Finding]:
         Finding(
             "error",
             state.lost.time_ns,
-            f"{_called(state.found)} is lost since {clock(state.lost.time_ns)}: {state.lost.reason}",
+            f"{device_name(state.found)} is lost since {clock(state.lost.time_ns)}: {state.lost.reason}",
         )
         for state in scene.timeline.devices.values()
         if state.lost is not None and state.lost.time_ns <= at
     ]
 
 
-def _called(found: DeviceFound) -> str:
+def device_name(found: DeviceFound) -> str:
     """Of several alike one must know which, and of several hosts whose."""
     name = found.name if found.index is None else f"{found.kind.upper()} {found.index}"
     host = found.attributes.get("host")

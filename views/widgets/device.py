@@ -16,6 +16,7 @@ from acceltop.views.draw.line import Line, Span
 from acceltop.views.draw.table import Column, text_cell
 from acceltop.views.facts.activity import ACTIVITY
 from acceltop.views.facts.devices import DeviceFact, device_facts, history, limit_of, value
+from acceltop.views.facts.notes import device_name
 from acceltop.views.widgets.devices import HISTORY_S, DevicesPane
 from acceltop.views.widgets.pane import Pane
 from acceltop.views.widgets.table_pane import TablePane
@@ -38,7 +39,8 @@ class DeviceChartsPane(Pane):
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         fact = chosen_device(self)
-        self.title = clean(fact.found.name, 60) if fact else "device"
+        names = dict.fromkeys((device_name(fact.found), fact.found.name)) if fact else {"device": None}
+        self.title = clean(" · ".join(names), 60)
         return super().draw(width, height)
 
     def hints(self) -> Iterable[Span]:
@@ -71,9 +73,14 @@ class MetricFact:
 class MetricsPane(TablePane[MetricFact]):
     """Everything that the chosen device tells."""
 
-    title, noun = "every metric", "metric"
+    noun = "metric"
     explains = "All metrics of the chosen device, with the last minute and what each means."
     metrics = tuple(METRICS)
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        fact = chosen_device(self)
+        self.title = f"every metric of {clean(device_name(fact.found), 40)}" if fact else "every metric"
+        return super().draw(width, height)
 
     def items(self) -> Sequence[MetricFact]:
         fact = chosen_device(self)

@@ -16,6 +16,7 @@ from acceltop.profiler.text import clean
 from acceltop.views.draw.line import BLANK, Line, Row, Span, clipped, joined, spans_width
 from acceltop.views.draw.rule import keys
 from acceltop.views.draw.timestrip import strip, strip_cells
+from acceltop.views.facts.awaited import is_watched
 from acceltop.views.facts.devices import device_facts
 from acceltop.views.facts.kernels import kernel_table
 from acceltop.views.facts.notes import clock, exit_words
@@ -50,6 +51,8 @@ def _job(scene: Scene, wide: bool) -> list[Span]:
     pid = own_pid(process.found.pid)
     spans += [Span(" ▸ ", "rule"), Span(clean(script_name(process.found), 40), "*text")]
     spans.append(Span(f" pid {pid}" if wide else f" {pid}", "dim"))
+    if not is_watched(scene, process.found.pid):
+        spans.append(Span("  not attached", "dim"))
     ranks = len(scene.ranks())
     if ranks > 1:
         spans.append(Span(f"  {ranks} ranks"))

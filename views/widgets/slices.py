@@ -71,7 +71,8 @@ class SlicesPane(Pane):
             return ()
         held = "held" if self.window_t1 is not None else "newest"
         told = f"{held} window, {clock(window.t1_ns)} · {numbers.count(shown.calls)} calls  "
-        return [Span(told, "dim"), *keys(("n p", "window"), ("+ -", "zoom"), ("esc", "newest"))]
+        pairs = [("n p", "window"), ("+ -", "zoom"), ("esc", "newest")]
+        return [Span(told, "dim"), *keys(*pairs[0 if self.size.width >= 100 else 2 :])]
 
     def body(self, width: int, height: int) -> Sequence[Line]:
         shown = self.shown()

@@ -62,7 +62,8 @@ class IciclePane(Pane):
         if facts is None:
             return ()
         age = numbers.duration(facts.span_ns)
-        told = f"  {facts.rate_hz:g} Hz, last {age}, {numbers.count(facts.samples)} samples · "
+        rate = f"{facts.rate_hz:g} Hz, last {age}, " if self.size.width >= 100 else ""
+        told = f"  {rate}{numbers.count(facts.samples)} samples · "
         idle = "idle shown" if self.idle else "idle hidden"
         return [
             Span(clean(self.thread, 30)),
