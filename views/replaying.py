@@ -104,7 +104,7 @@ class ReplayLink:
         replay.timeline = cast(Timeline, _Courier(timeline, deliver))
         while (wanted := self._next()) is not None:
             t0_ns, t1_ns = wanted
-            replay.show(max(t0_ns, t1_ns - TABLES_NS), t1_ns)
+            replay.show(max(t0_ns, t1_ns - TABLES_NS), t1_ns, around=0)
             replay.show(t0_ns, t1_ns, partial(self._left, t0_ns, t1_ns))
 
     def _left(self, t0_ns: int, t1_ns: int) -> bool:

@@ -103,15 +103,15 @@ class Replay:
         for problem in reader.problems:
             self.timeline.add(problem if problem.time_ns else replace(problem, time_ns=self.t1_ns))  # of no moment
 
-    def show(self, t0_ns: int, t1_ns: int, stale: Callable[[], bool] = lambda: False) -> None:
-        """Knows the range, and half as much again around it, in detail; does nothing where that is so already.
+    def show(self, t0_ns: int, t1_ns: int, stale: Callable[[], bool] = lambda: False, *, around: float = 0.25) -> None:
+        """Knows the range in detail, and that part of it more at both ends; does nothing where it is known already.
 
         Gives up as soon as it is `stale`: nobody looks there any more.
         """
         first, last = self._shown
         if t1_ns < self.t0_ns or first <= max(t0_ns, self.t0_ns) and min(t1_ns, self.t1_ns) <= last:
             return
-        margin = (t1_ns - t0_ns) // 4
+        margin = int((t1_ns - t0_ns) * around)
         t0_ns, t1_ns = t0_ns - margin, t1_ns + margin
         detail = self.timeline.new_detail()
         if t1_ns - t0_ns > DETAIL_NS:
