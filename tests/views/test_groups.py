@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
@@ -15,9 +16,21 @@ from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.model import DeviceFound, DeviceLost, Frame, Sample
 from acceltop.profiler.remote.hosts import renamer
 from acceltop.views.app import AcceltopApp
-from acceltop.views.facts.groups import DeviceGroup, DeviceRow, device_rows, is_stale, row_lowest, row_state, row_value
+from acceltop.views.facts.groups import (
+    DeviceGroup,
+    DeviceRow,
+    device_rows,
+    is_stale,
+    row_history,
+    row_lowest,
+    row_state,
+    row_value,
+)
+from acceltop.views.facts.trends import trend
 from acceltop.views.scene import Scene
 from acceltop.views.widgets.devices import DevicesPane
+
+SILENT = "nvidia:GPU-3"
 
 
 def node(index: int, seconds: int = 3) -> Iterator[Frame]:
@@ -160,3 +173,16 @@ def test_what_a_lost_device_said_last_is_no_part_of_the_mean() -> None:
     row = group(device_rows(scene, (), grouped=True))
     assert row_value(scene, row, "hw.gpu.sm.active") == pytest.approx(sum(others) / 3)
     assert row_state(scene, row) == ("✖ lost 0", "bad")
+
+
+def test_a_silent_device_has_no_part_in_the_charts_of_now() -> None:
+    scene = scene_of(gpu_session(30))
+    for second in range(31, 41):
+        at = T0 + second * NS_PER_S
+        scene.timeline.add_all(frame for frame in gpu_second(second) if getattr(frame, "device", "") != SILENT)
+        scene.clock_ns = lambda at=at: at  # type: ignore[misc]
+    rows = {row.id: row_history(scene, row, 60, 60 * NS_PER_S) for row in device_rows(scene, (), grouped=False)}
+    assert all(map(math.isnan, rows[SILENT][-4:]))
+    assert not all(map(math.isnan, rows["nvidia:GPU-4"][-4:]))
+    others = [scene.value("hw.gpu.sm.active", f"nvidia:GPU-{gpu}") or 0.0 for gpu in range(8) if gpu != 3]
+    assert trend(scene, "hw.gpu.sm.active", 60).now == pytest.approx(sum(others) / 7)

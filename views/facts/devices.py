@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -117,10 +118,23 @@ def stale_s(scene: Scene, fact: DeviceFact) -> float | None:
     if fact.is_host:
         reading = scene.timeline.latest(*fact.key("system.cpu.utilization"))
         last = reading.time_ns if reading else 0
-    if not last:
-        return None
-    age = (scene.now_ns - last) / NS_PER_S
+    return _old_s(scene, last) if last else None
+
+
+def _old_s(scene: Scene, time_ns: int) -> float | None:
+    age = (scene.now_ns - time_ns) / NS_PER_S
     return age if age > max(STALE_S, 3 * scene.link.interval_s) else None
+
+
+def is_silent(scene: Scene, fact: DeviceFact) -> bool:
+    """Nothing has come from it for a while, or never will again."""
+    lost = fact.state.lost
+    return (lost is not None and lost.time_ns <= scene.head.at_ns) or stale_s(scene, fact) is not None
+
+
+def answering(scene: Scene, facts: Iterable[DeviceFact]) -> list[DeviceFact]:
+    """Those whose last readings are of now."""
+    return [fact for fact in facts if not is_silent(scene, fact)]
 
 
 def history(scene: Scene, key: Key, points: int, span_ns: int) -> list[float]:
@@ -128,7 +142,9 @@ def history(scene: Scene, key: Key, points: int, span_ns: int) -> list[float]:
     t0, t1 = grid(scene.head.at_ns, points, span_ns)
     name = f"history {key} {points}"
     values = scene.memo(name, (id(scene.timeline), t1, span_ns), lambda: means(scene, key, t0, t1, points))
-    return with_newest(values, scene.value(*key), scene.head.at_ns, t0, t1)
+    last = scene.timeline.latest(*key, scene.at())
+    newest = last.value if last is not None and _old_s(scene, last.time_ns) is None else None
+    return with_newest(values, newest, scene.head.at_ns, t0, t1)
 
 
 def with_newest(values: list[float], newest: float | None, at_ns: int, t0: int, t1: int) -> list[float]:

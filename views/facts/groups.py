@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from acceltop.profiler.clock import NS_PER_S
-from acceltop.views.facts.devices import DeviceFact, condition, device_facts, history, limit_of, stale_s, value
+from acceltop.views.facts.devices import (
+    DeviceFact,
+    answering,
+    condition,
+    device_facts,
+    history,
+    is_silent,
+    limit_of,
+    value,
+)
 from acceltop.views.scene import Scene
 
 # Where the worst device says more than the mean of all.
@@ -60,7 +69,7 @@ def device_rows(scene: Scene, opened: Collection[str], grouped: bool, crowded: b
 def _rows(scene: Scene, opened: Collection[str], crowded: bool) -> list[DeviceRow]:
     groups = _groups(scene)
     if crowded:
-        groups.sort(key=lambda group: not any(is_stale(scene, fact) for fact in group.members))
+        groups.sort(key=lambda group: len(answering(scene, group.members)) == len(group.members))
     return [row for group in groups for row in _with_members(scene, group, group.id in opened, crowded)]
 
 
@@ -69,7 +78,7 @@ def _with_members(scene: Scene, group: DeviceGroup, is_open: bool, crowded: bool
         return group.members
     shown = [fact for fact in group.members if is_open or condition(scene, fact).token in _SEVERITY]
     if crowded:
-        shown.sort(key=lambda fact: not is_stale(scene, fact))
+        shown.sort(key=lambda fact: not is_silent(scene, fact))
     return [group, *shown]
 
 
@@ -87,8 +96,7 @@ def _groups(scene: Scene) -> list[DeviceGroup]:
 def _group(scene: Scene, label: str, members: Sequence[DeviceFact]) -> DeviceGroup:
     """Its figures are of its accelerators, without any of its CPU; of those that answer, while any does."""
     measured = [fact for fact in members if not fact.is_host] or members
-    answering = [fact for fact in measured if not is_stale(scene, fact)]
-    return DeviceGroup(label, tuple(members), tuple(answering or measured))
+    return DeviceGroup(label, tuple(members), tuple(answering(scene, measured) or measured))
 
 
 # --- the figures of a row
@@ -152,6 +160,5 @@ def row_state(scene: Scene, row: DeviceRow) -> tuple[str, str]:
 def is_stale(scene: Scene, row: DeviceRow) -> bool:
     """Nothing has come from it for a while, or never will again."""
     if isinstance(row, DeviceGroup):
-        return all(is_stale(scene, fact) for fact in row.members)
-    lost = row.state.lost
-    return (lost is not None and lost.time_ns <= scene.head.at_ns) or stale_s(scene, row) is not None
+        return not answering(scene, row.members)
+    return is_silent(scene, row)

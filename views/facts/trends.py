@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from acceltop.views.facts.devices import DeviceFact, device_facts, grid, known_band, limit_of, value, with_newest
+from acceltop.views.facts.devices import (
+    DeviceFact,
+    answering,
+    device_facts,
+    grid,
+    known_band,
+    limit_of,
+    value,
+    with_newest,
+)
 from acceltop.views.scene import Scene
 
 
@@ -48,7 +57,7 @@ def trend(scene: Scene, metric: str, points: int, fact: DeviceFact | None = None
     key = (id(scene.timeline), t0, t1, len(facts))
     name = f"trend {metric} {points} {fact.id if fact else ''}"
     band = scene.memo(name, key, lambda: _band(scene, metric, points, facts, t0, t1))
-    known = [v for fact in facts if (v := value(scene, fact, metric)) is not None]
+    known = [v for fact in answering(scene, facts) if (v := value(scene, fact, metric)) is not None]
     now = sum(known) / len(known) if known else None
     newest = (min(known), now, max(known)) if known else (None, None, None)
     band = [with_newest(values, last, at, t0, t1) for values, last in zip(band, newest, strict=True)]

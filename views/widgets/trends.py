@@ -12,7 +12,7 @@ from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Line, Row, Span, clipped, spans_width
 from acceltop.views.draw.stacked import legend, stacked
 from acceltop.views.facts.awaited import STEPS, awaited
-from acceltop.views.facts.devices import DeviceFact
+from acceltop.views.facts.devices import DeviceFact, answering
 from acceltop.views.facts.steps import SHORT, StepFacts, rank_times, slowest_rank, step_chart, step_facts
 from acceltop.views.facts.trends import Trend, gpu_facts, trend, trend_metrics
 from acceltop.views.scene import Scene
@@ -34,7 +34,7 @@ class TrendsPane(Pane):
     def hints(self) -> Iterable[Span]:
         metrics = trend_metrics(self.scene)
         span = span_words(self.scene.head.history_ns)
-        devices = len(gpu_facts(self.scene)) if metrics else 0
+        devices = len(answering(self.scene, gpu_facts(self.scene))) if metrics else 0
         of = f"mean of {devices}, dots from min to max · " if devices > 1 else ""
         return [Span(f"{of}{span} · ", "dim"), Span("+ -", "*accent"), Span(" zoom", "dim")]
 
