@@ -15,7 +15,8 @@ PERIOD_S = 1.9  # a window has a fixed price too: fewer and larger ones show mor
 SPREAD = (0.75, 1.0)  # of a period, at random: a fixed one would beat with the step
 FIRST_PERIODS_S = (0.3, 0.7)  # the first windows follow each other sooner: a picture at once, still within the sum
 LESSONS = 5  # windows that the price is learned from
-AIM = 0.7  # of the budget: the price of a window is an estimate, and noise must not break the promise
+AIM = 0.7  # of the budget: prices are estimates, hooks aren't in them, and noise must not break the promise
+LEAST = 0.25  # of the budget is for windows, whatever else is done
 AWAY_EVERY_S, AWAY_S = 20.0, 1.5  # now and then windows pause, to measure what they cost
 LEAST_WINDOWS, LEAST_PAUSES = 8, 5  # until then the cost is an estimate
 USUAL = 60  # steps before a window that tell what one takes without it
@@ -63,6 +64,7 @@ class Plan:
         self._taken = self._events = 0
         self._guess_s = FIRST_WINDOW_S
         self._behind: Deque[float] = deque([0.0], maxlen=LESSONS)
+        self.always = 0.0  # share of the job's time that is worked on other things than windows
         self.correction = 1.0  # grows while the measured cost is above the budget
 
     def learn(self, events: int, length_s: float, stall_s: float, behind_s: float = 0.0) -> None:
@@ -95,9 +97,9 @@ class Plan:
         return max(PERIOD_S, due) * self._draw(*SPREAD)
 
     def expected(self) -> float:
-        """Share of the job's time that windows cost, as far as known beforehand."""
+        """Share of the job's time that all this costs, as far as known beforehand."""
         period = max(PERIOD_S, self.price.of(self.price.events_per_s * self.window_s()) / max(self._spend(), 1e-6))
-        return self.price.of(self.price.events_per_s * self.window_s()) / period
+        return self.always + self.price.of(self.price.events_per_s * self.window_s()) / period
 
     def correct(self, measured: Optional[float]) -> None:
         """The measured cost is above the budget: spend less; well below: slowly more again."""
@@ -109,7 +111,7 @@ class Plan:
             self.correction = max(1.0, self.correction / 1.05)
 
     def _spend(self) -> float:
-        return self.budget * AIM / self.correction
+        return max(self.budget * LEAST, self.budget * AIM - self.always) / self.correction
 
 
 class Meter:
@@ -192,7 +194,7 @@ def cost_frame(pid: int, now_ns: int, plan: Plan, meter: Meter, stall_s: float) 
         "kind": "Cost",
         "time_ns": now_ns,
         "pid": pid,
-        "ratio": plan.expected() if measured is None else measured,
+        "ratio": plan.expected() if measured is None else plan.always + measured,
         "measured": measured is not None,
         "budget": plan.budget,
         "window_ns": int(plan.window_s() * NS),

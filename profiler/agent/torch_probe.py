@@ -73,6 +73,7 @@ class Probe:
         self._next_window = now
         self._close_at = self._next_look = 0.0
         self._next_away = now
+        self._born, self._reading_s = (now, time.thread_time()), 0.0
         self._install()
         self._pause(0.6)
 
@@ -184,23 +185,21 @@ class Probe:
         self._pace()
 
     def _finish_window(self) -> None:
-        session = self._session
+        session, begin = self._session, time.thread_time()  # the pauses in between are the job's
         window = Window(self._rest)
         events = session.finish()
-        begin = time.thread_time()  # the pauses in between are the job's
         window.read(events)
         del events  # torch keeps the records of a window as long as these live
         until, behind = reach(window, session.closed_ns)
-        frame = self._window_frame(window, until)
-        stall = session.start_s + session.stop_s + time.thread_time() - begin
+        self._agent.emit(self._window_frame(window, until))
+        self._windows.append(Seen(session, busy(window.ops, self._native_thread())))
+        worked, length = time.thread_time() - begin, (session.closed_ns - session.opened_ns) / NS
+        self._reading_s += worked
         self._stall_s = max(session.start_s, session.stop_s, 0.9 * self._stall_s)
-        length = (session.closed_ns - session.opened_ns) / NS
-        self._plan.learn(window.events, length, stall, behind / NS)
+        self._plan.learn(window.events, length, session.start_s + session.stop_s + worked, behind / NS)
         if window.launches and not window.kernels and length >= LONGEST_BEHIND_S:
             self._tell_blind()
-        self._windows.append(Seen(session, busy(window.ops, self._native_thread())))
         self._next_window = time.monotonic() + self._plan.period_s()
-        self._agent.emit(frame)
 
     def _tell_blind(self) -> None:
         if not self._blind:
@@ -268,9 +267,15 @@ class Probe:
 
     def _tell_cost(self) -> None:
         if self._plan.budget > 0:
+            self._plan.always = self._beside_windows()
             frame = cost_frame(self._agent.pid, time.time_ns(), self._plan, self._meter, self._stall_s)
             self._plan.correct(frame["ratio"] if frame["measured"] else None)
             self._agent.emit(frame)
+
+    def _beside_windows(self) -> float:
+        """Share of the time for which this thread has worked on other things than windows."""
+        born, worked_s = self._born
+        return (time.thread_time() - worked_s - self._reading_s) / max(time.monotonic() - born, 1e-3)
 
     def _tell_memory(self) -> None:
         if not self._session.cuda:

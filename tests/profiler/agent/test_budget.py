@@ -10,10 +10,11 @@ from acceltop.profiler.agent.budget import LONGEST_S, PERIOD_S, SPREAD, Meter, P
 
 
 def settled(
-    events_per_s: float, fixed_s: float, by_event_s: float, budget: float, draw: float = SPREAD[0]
+    events_per_s: float, fixed_s: float, by_event_s: float, budget: float, draw: float = SPREAD[0], always: float = 0.0
 ) -> tuple[float, float]:
     """(share of time that windows cost, seconds of the windows) once the price of this job is learned."""
     plan = Plan(budget, lambda _low, _high: draw)
+    plan.always = always
     cost = length = 0.0
     for _ in range(60):
         length = plan.window_s()
@@ -30,6 +31,13 @@ def test_the_price_stays_within_the_budget(density: float, budget: float, draw: 
     cost, length = settled(density, 0.0015, 4e-6, budget, draw)
     assert cost <= budget
     assert 0.001 <= length <= LONGEST_S
+
+
+def test_what_else_is_worked_is_paid_from_the_budget_too() -> None:
+    (alone, _), (beside, _) = (settled(25e3, 0.0015, 4e-6, 0.01, always=always) for always in (0.0, 0.004))
+    assert alone > 0.005 and beside + 0.004 <= 0.01
+    greedy, length = settled(25e3, 0.0015, 4e-6, 0.01, always=0.02)
+    assert 0 < greedy < 0.004 and length > 0  # kernels are seen all the same
 
 
 def test_one_dear_window_among_cheap_ones_changes_nothing() -> None:
