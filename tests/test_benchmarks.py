@@ -60,6 +60,19 @@ def test_step_cost_compares_all_watchers_and_the_weights() -> None:
 @needs_torch
 @pytest.mark.torch
 @pytest.mark.slow
+def test_agent_cost_tells_its_parts_and_what_the_machine_does_by_itself() -> None:
+    ((name, windows, *ratios, by_windows, by_telling, by_hooks, nothing, thread, first_ms),) = table(
+        "agent_cost", "--attaches", "1", "--seconds", "3", "--jobs", "cnn"
+    )
+    assert name == "cnn" and int(windows) > 0 and int(first_ms) > 0
+    assert all(re.fullmatch(SPREAD, cell) for cell in (*ratios, nothing))
+    assert all(re.fullmatch(rf"-?{NUMBER} %", cell) for cell in (by_windows, by_telling))
+    assert all(float(cell.split()[0]) > 0 for cell in (by_hooks, thread))
+
+
+@needs_torch
+@pytest.mark.torch
+@pytest.mark.slow
 @pytest.mark.parametrize("job", ["transformer", "data_bound"])
 def test_first_hotspots_come_and_the_agent_goes(job: str) -> None:
     ((name, times, attached, first, gone),) = table("first_hotspots", "--times", "1", "--job", job)
