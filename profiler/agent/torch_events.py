@@ -56,7 +56,7 @@ class Window:
         self.ops.sort()
 
     def _add(self, event: Any) -> None:
-        start, end = event.start_ns(), event.end_ns()
+        start, end = _span(event)
         if not 0 < start <= end:
             self.invalid += 1  # some CUDA versions leave the first records of a session unfilled
             return
@@ -68,6 +68,13 @@ class Window:
             self.kernels.append(_kernel(event, kind, start, end))
         elif kind in ("cuda_runtime", "cuda_driver") and _LAUNCH.search(event.name()):
             self.launches[event.correlation_id()] = end
+
+
+def _span(event: Any) -> Tuple[int, int]:
+    if getattr(event, "end_ns", None) is not None:
+        return event.start_ns(), event.end_ns()
+    start = event.start_us()  # torch before 2.4
+    return start * 1000, (start + event.duration_us()) * 1000
 
 
 def _kind(event: Any) -> str:

@@ -86,7 +86,7 @@ RULES = (
     Rule(NAME, r"\bfbgemm_gpu::|permute_pooled_embs|recat_copy_async", "FBGEMM", "pytorch/FBGEMM fbgemm_gpu/src"),
     Rule(NAME, r"\bcub::|\bthrust::", "CUB", "NVIDIA/cccl, C++ namespaces"),
     # --- frameworks
-    Rule(NAME, r"\bat::|^aten::", "ATen", "pytorch aten/src/ATen"),
+    Rule(NAME, r"\bat::|^aten::|^detach_?$", "ATen", "pytorch aten/src/ATen"),
     Rule(
         NAME, r"^(void )?(un|vec)\w*elementwise_kernel<|multi_tensor_apply_kernel<", "ATen", "aten/src/ATen/native/cuda"
     ),

@@ -72,3 +72,15 @@ class OldestRecord(OldRecord):
     """As torch 2.4 has them."""
 
     is_user_annotation = None  # type: ignore[assignment]
+
+
+class MicrosecondRecord(OldestRecord):
+    """As torch 2.1 has them."""
+
+    start_ns = end_ns = None  # type: ignore[assignment]
+
+    def start_us(self) -> int:
+        return self.start // 1000
+
+    def duration_us(self) -> int:
+        return self.end // 1000 - self.start_us()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from tests.profiler.agent.kineto_records import OldestRecord, OldRecord, Record
+from tests.profiler.agent.kineto_records import MicrosecondRecord, OldestRecord, OldRecord, Record
 
 from acceltop.profiler.agent.budget import LONGEST_BEHIND_S, Plan
 from acceltop.profiler.agent.torch_events import Window
@@ -104,6 +104,11 @@ def test_a_kernel_is_told_with_the_framework_op_its_phase_and_its_stream(window:
         "Triton": ("aten::_foreach_add_", "optimizer", 7),
         "CUDA runtime": (None, None, 7),
     }
+
+
+def test_times_in_microseconds_are_read_too() -> None:
+    window = read([MicrosecondRecord("cpu_op", "aten::mm", 5_000_000, 5_123_000)])
+    assert [op[:4] for op in window.ops] == [(1, 5_000_000, -5_123_000, "aten::mm")]
 
 
 def test_copies_have_their_bytes(window: Window) -> None:
