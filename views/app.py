@@ -254,8 +254,13 @@ class AcceltopApp(App[None]):
             self.redraw()
         elif len(self.screen_stack) > 1:
             self.pop_screen()
-        else:
+        elif self.current_mode != HOME:
             self.action_show(HOME)
+        else:
+            self.leave_home()
+
+    def leave_home(self) -> None:
+        """Esc on the first screen: there is nothing behind it."""
 
     def action_help(self) -> None:
         from acceltop.views.screens.help import HelpScreen
@@ -323,9 +328,16 @@ class AcceltopApp(App[None]):
 
 
 class PickerApp(AcceltopApp):
-    """Begins with the processes that one may attach to."""
+    """Begins with the processes that one may attach to, and comes back to them."""
 
     DEFAULT_MODE = "processes"
+
+    def leave_home(self) -> None:
+        """Leaves what was attached."""
+        if self.scene.pid is not None:
+            self.scene.link.attach(())
+            self.scene.pid = None
+        self.action_show(self.DEFAULT_MODE)
 
 
 _SCREENS = {

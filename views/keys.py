@@ -67,7 +67,7 @@ APP_BINDINGS: list[BindingType] = [
     hidden("plus,equals_sign", "zoom(1)", "zoom in: less time", "zoom.in"),
     hidden("minus", "zoom(-1)", "zoom out: more time", "zoom.out"),
     hidden("0", "zoom(0)", "usual zoom", "zoom.reset"),
-    hidden("escape", "back", "back", "back"),
+    hidden("escape", "back", "back; on the first screen: detach, and choose another process", "back"),
     hidden("ctrl+z", "suspend_process", "suspend", "suspend"),
     Binding("question_mark,f1", "help", "help", id="help"),
     Binding("q,ctrl+c", "quit", "quit", id="quit", priority=False),

@@ -142,6 +142,8 @@ class LiveLink:
         self._recorder.start(Path(name), list(self._opening.values()))
 
     def attach(self, pids: Sequence[int]) -> None:
+        for pid in set(self._context.pids) - set(pids):
+            self._deliver(Note(now_ns(), "info", "agent.detached", "detached", source="agent", pid=pid))
         old, self._context = self._session, replace(self._context, pids=tuple(pids), stop=threading.Event())
         self._dropped_before += old.dropped
         # The old one may hang in a driver: nobody waits for it.

@@ -127,4 +127,7 @@ def test_the_picker_filters_attaches_and_comes_back(training: Job, tmp_path: Pat
         shows(screen, "─ processes", "● yes")
         screen.send("\x1b")
         screen.wait(lambda seen: "─ 3 kernels" in seen and "─ processes" not in seen)
+        screen.send("\x1b")
+        shows(screen, "─ processes", "not attached", "● yes")
+        wait_for(lambda: not traces_of_us(training.pid), 8, "nothing of acceltop is left in the job")
         quits(screen, "from the picker")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.views.screens import Hands, Live, on_screen, press
 from tests.views.session_frames import T0, gpu_session
@@ -40,9 +42,10 @@ def test_nothing_comes_of_a_process_that_nobody_attached() -> None:
 def test_a_process_that_is_only_looked_at_is_called_not_attached() -> None:
     async def test(app: AcceltopApp, pilot: Hands) -> None:
         assert "train.py pid 7  not attached" in await press(app, pilot)
-        app.scene.timeline.add(ATTACHED)
-        app.redraw()
-        assert "not attached" not in await press(app, pilot)
+        for note, told in ((ATTACHED, False), (replace(ATTACHED, time_ns=T0 + 1, code="agent.detached"), True)):
+            app.scene.timeline.add(note)
+            app.redraw()
+            assert ("not attached" in await press(app, pilot)) == told
 
     on_screen(test, [Hello(T0, "vm"), ProcessFound(T0, PID, "python train.py")])
 

@@ -49,15 +49,19 @@ def awaited(scene: Scene, what: Awaited) -> str:
 
 
 def is_watched(scene: Scene, pid: int) -> bool:
-    """Whether more can come of it than is seen of every process of the machine."""
-    return scene.link.recorded or scene.entered(pid) or watched_since(scene, pid) is not None
+    """Whether more comes of it than is seen of every process of the machine."""
+    return scene.link.recorded or watched_since(scene, pid) is not None
 
 
 def watched_since(scene: Scene, pid: int) -> int | None:
-    """When the agent first said something of the process, if only that it is not entered; None: nobody asked it to."""
-    return scene.memo("watched", (pid, scene.seen("Note")), lambda: _watched_since(scene, pid))
+    """When the agent first said something of it, if only that it stays outside; None: nobody asked, or it was left."""
+    return scene.memo("watched", (pid, scene.seen("Note", "Cost")), lambda: _watched_since(scene, pid))
 
 
 def _watched_since(scene: Scene, pid: int) -> int | None:
-    notes = scene.timeline.notes()
-    return next((note.time_ns for note in notes if note.source == "agent" and note.pid in (pid, None)), None)
+    cost = scene.timeline.cost(pid)
+    since = None if cost is None else cost.time_ns
+    for note in scene.timeline.notes():
+        if note.source == "agent" and note.pid in (pid, None):
+            since = None if note.code == "agent.detached" else since or note.time_ns
+    return since

@@ -100,7 +100,7 @@ def _dropped(scene: Scene) -> list[Span]:
 
 def _cost(scene: Scene, wide: bool) -> list[Span]:
     pid = scene.focus_pid
-    cost = scene.timeline.cost(pid) if pid is not None else None
+    cost = scene.timeline.cost(pid) if pid is not None and is_watched(scene, pid) else None
     if cost is None:
         return []
     over = cost.budget is not None and cost.ratio > cost.budget

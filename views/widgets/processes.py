@@ -38,7 +38,7 @@ class ProcessesPane(TablePane[ProcessState]):
         self._marked: set[int] = set()
 
     def hints(self) -> Iterable[Span]:
-        return keys(("enter", "attach"), ("space", "mark several"), ("esc", "detach"), ("type", "to filter"))
+        return keys(("enter", "attach"), ("space", "mark several"), ("type", "to filter"))
 
     def items(self) -> Sequence[ProcessState]:
         wanted = self.scene.filter.lower()
