@@ -31,7 +31,7 @@ from acceltop.views.facts.kernels import kernel_table, short_line
 from acceltop.views.facts.notes import findings
 from acceltop.views.facts.slices import MAX_DEPTH, Lane, alike, lane_cells, nearest, slice_view
 from acceltop.views.facts.stacks import stack_facts
-from acceltop.views.facts.steps import find_step, nice_ceiling, quantile, step_chart, step_facts
+from acceltop.views.facts.steps import find_step, nice_ceiling, overdue_since, quantile, step_chart, step_facts
 from acceltop.views.facts.trends import trend, trend_metrics
 from acceltop.views.moment import Playhead
 from acceltop.views.scene import Scene, script_name
@@ -134,6 +134,19 @@ def test_step_figures() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.98, 0.99, 1.0])
 def test_quantiles_are_those_of_numpy(values: list[int], share: float) -> None:
     assert quantile(np.array(values), share) == pytest.approx(float(np.quantile(values, share)))
+
+
+def test_a_job_that_has_stopped_stepping_is_told() -> None:
+    scene = scene_of(gpu_session(20))
+    (end,) = (frame.time_ns for frame in list(gpu_session(20))[-1:])
+    assert overdue_since(scene) is None
+    scene.clock_ns = lambda: end + 6 * NS_PER_S
+    assert overdue_since(scene) == pytest.approx(end, abs=NS_PER_S)
+    scene.head.toggle()  # what is looked back at may have gone on since
+    assert overdue_since(scene) is None
+    scene.head.toggle()
+    scene.timeline.add(ProcessGone(end, TRAIN_PID, 0))
+    assert overdue_since(scene) is None
 
 
 def test_the_chart_shows_single_steps_and_the_slowest_of_groups_when_zoomed_out() -> None:

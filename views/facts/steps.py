@@ -17,6 +17,7 @@ from acceltop.profiler.timeline import StepColumns
 from acceltop.views.moment import Playhead
 from acceltop.views.scene import Scene
 
+OVERDUE_NS = 5 * NS_PER_S  # steps come in bundles, and a machine can be busy
 SHORT = {
     "data": "data",
     "forward": "fwd",
@@ -33,6 +34,7 @@ class StepFacts:
 
     count: int
     last_index: int
+    end_ns: int  # when the last one was over
     median: float
     p99: float
     slowest: float
@@ -53,6 +55,15 @@ def step_facts(scene: Scene, pid: int | None = None) -> StepFacts | None:
     return scene.memo(f"steps {pid}", scene.seen("Steps"), lambda: _facts(scene, pid))
 
 
+def overdue_since(scene: Scene) -> int | None:
+    """When the last step was over, if a live job should have done the next one long ago."""
+    facts, process = step_facts(scene), scene.process
+    if facts is None or process is None or process.gone is not None or scene.head.state != "live":
+        return None
+    patience = max(OVERDUE_NS, 3 * facts.slowest, 3 * scene.link.interval_s * NS_PER_S)
+    return facts.end_ns if scene.now_ns - facts.end_ns > patience else None
+
+
 def _facts(scene: Scene, pid: int) -> StepFacts | None:
     steps = scene.timeline.steps(pid, *scene.head.range_ns())
     if not len(steps.index):
@@ -62,6 +73,7 @@ def _facts(scene: Scene, pid: int) -> StepFacts | None:
     return StepFacts(
         count=len(durations),
         last_index=int(steps.index[-1]),
+        end_ns=int(steps.start_ns[-1] + durations[-1]),
         median=quantile(durations, 0.5),
         p99=quantile(durations, 0.99),
         slowest=float(durations.max()),

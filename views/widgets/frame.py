@@ -20,7 +20,7 @@ from acceltop.views.facts.awaited import is_watched
 from acceltop.views.facts.devices import device_facts
 from acceltop.views.facts.kernels import kernel_table
 from acceltop.views.facts.notes import clock, exit_words
-from acceltop.views.facts.steps import step_facts
+from acceltop.views.facts.steps import overdue_since, step_facts
 from acceltop.views.scene import Scene, script_name
 from acceltop.views.widgets.pane import Watcher
 
@@ -69,7 +69,7 @@ def _hosts(scene: Scene) -> str:
 
 def _state(scene: Scene, wide: bool) -> list[Span]:
     gap = Span("   " if wide else " ")
-    told = _mode(scene), _selected(scene), _dropped(scene), _cost(scene, wide), _recording(scene, wide)
+    told = _mode(scene), _overdue(scene), _selected(scene), _dropped(scene), _cost(scene, wide), _recording(scene, wide)
     parts = [part for part in told if part]
     spans: list[Span] = []
     for part in parts:
@@ -86,6 +86,11 @@ def _mode(scene: Scene) -> list[Span]:
     if head.state == "paused":
         return [Span(f"▮▮ paused {clock(head.at_ns)}", "warn")]
     return [Span(f"{'▶' if head.playing else '▮▮'} replay ×{head.speed:g}", "accent")]
+
+
+def _overdue(scene: Scene) -> list[Span]:
+    since = overdue_since(scene)
+    return [Span(f"▲ no step since {clock(since)}", "warn")] if since is not None else []
 
 
 def _selected(scene: Scene) -> list[Span]:
