@@ -12,6 +12,7 @@ from acceltop.profiler import metrics
 
 UNKNOWN = "–"
 _PREFIXES = {-4: "p", -3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T", 5: "P", 6: "E"}
+_LEAST, _MOST = min(_PREFIXES), max(_PREFIXES)
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _UNITS = {
     metrics.BYTES: "B",
@@ -32,7 +33,8 @@ def three(value: float | None) -> str:
         return f"{value:.2e}"
     if size == 0 or size >= 999.5:
         return f"{value:.0f}"
-    return f"{value:.{max(0, 2 - _magnitude(size))}f}"
+    decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.9995 else 2 - _magnitude(size)
+    return f"{value:.{decimals}f}"
 
 
 def si(value: float | None, unit: str) -> str:
@@ -52,10 +54,16 @@ def of(value: float | None, limit: float | None, unit: str) -> str:
     """A value and its limit under one prefix: `648/700 W`, `61.2/80 GB`."""
     if value is None or limit is None or limit <= 0:
         return si(value, unit)
+    power, top = _top(limit)
+    return f"{three(value / 1000.0**power)}/{top} {_PREFIXES[power]}{unit}"
+
+
+@lru_cache(maxsize=1024)  # limits stay what they are
+def _top(limit: float) -> tuple[int, str]:
+    """The power of 1000 that it is written under, and its digits without needless zeros."""
     power = _power(limit)
     top = three(limit / 1000.0**power)
-    top = top.rstrip("0").rstrip(".") if "." in top and "e" not in top else top
-    return f"{three(value / 1000.0**power)}/{top} {_PREFIXES[power]}{unit}"
+    return power, top.rstrip("0").rstrip(".") if "." in top and "e" not in top else top
 
 
 def percent(ratio: float | None) -> str:
@@ -112,10 +120,18 @@ def metric(name: str, value: float | None, limit: float | None = None) -> str:
 
 def bar(ratio: float | None, width: int, trough: str = " ") -> str:
     """A bar of `width` cells in eighths; unknown and negative are empty, more than 1 is full."""
-    filled = 0.0 if ratio is None or not math.isfinite(ratio) else min(max(ratio, 0.0), 1.0)
-    eighths = round(filled * width * 8)
-    if filled > 0 and width > 0:
-        eighths = max(eighths, 1)
+    return filled(eighths(ratio, width), width, trough)
+
+
+def eighths(ratio: float | None, width: int) -> int:
+    """How much of a bar of `width` cells is full; more than nothing is at least one."""
+    if ratio is None or not ratio > 0 or width < 1:  # NaN too
+        return 0
+    return max(round(min(ratio, 1.0) * width * 8), 1)
+
+
+def filled(eighths: int, width: int, trough: str = " ") -> str:
+    """A bar of `width` cells with so many eighths of a cell."""
     full, part = divmod(eighths, 8)
     drawn = "█" * full + (_EIGHTHS[part] if part else "")
     return drawn + trough * (width - len(drawn))
@@ -173,11 +189,11 @@ def _cell(char: str) -> int:
 
 def _magnitude(size: float) -> int:
     """The power of ten of a positive number once rounded to three digits: 9.996 counts as 10."""
-    return int(f"{size:.2e}".partition("e")[2])
+    return int(f"{size:.2e}"[5:])
 
 
 def _power(value: float) -> int:
     """The power of 1000 under which the rounded value has one to three digits before its point."""
     if value == 0:
         return 0
-    return min(max(_magnitude(abs(value)) // 3, min(_PREFIXES)), max(_PREFIXES))
+    return min(max(_magnitude(abs(value)) // 3, _LEAST), _MOST)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from acceltop.profiler import numbers
-from acceltop.views.draw.line import Span
+from acceltop.views.draw.line import Span, blank
 
 _LEVELS = " ▁▂▃▄▅▆▇█"
 _STAND_INS = {
@@ -48,8 +48,13 @@ def to_ascii(text: str) -> str:
 def bar(ratio: float | None, width: int, token: str) -> tuple[Span, ...]:
     """`ratio` of `width` cells filled, on its trough. Unknown: no trough either. More than nothing shows at least ▏."""
     if ratio is None or math.isnan(ratio):
-        return (Span(" " * width),)
-    return (Span(numbers.bar(ratio, width), f"{token}@trough"),)
+        return (blank(width),)
+    return _bar(numbers.eighths(ratio, width), width, token)
+
+
+@lru_cache(maxsize=2048)  # every device and kernel has some, and a bar has few heights
+def _bar(eighths: int, width: int, token: str) -> tuple[Span, ...]:
+    return (Span(numbers.filled(eighths, width), f"{token}@trough"),)
 
 
 def area(values: Sequence[float], rows: int, glyphs: Glyphs = FULL) -> list[str]:

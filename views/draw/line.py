@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from acceltop.profiler import numbers
@@ -42,6 +42,13 @@ class Line(NamedTuple):
 
 
 BLANK = Line((), "", 0)
+SENT_WHOLE = 16  # cells of a span: to find out which of so few have changed takes longer than to send them
+
+
+@cache
+def blank(cells: int) -> Span:
+    """So many empty cells."""
+    return Span(" " * cells)
 
 
 def cells(text: str) -> int:
@@ -115,7 +122,7 @@ class Row:
     def to(self, column: int) -> Row:
         """Blank up to `column`; nothing if that is behind."""
         if column > self.width:
-            self._spans.append(Span(" " * (column - self.width)))
+            self._spans.append(blank(column - self.width))
             self.width = column
         return self
 
@@ -181,7 +188,8 @@ def changes(old: Line, new: Line, width: int) -> Iterator[tuple[int, Span, int]]
         before = known.get(column)
         if before == span:
             continue
-        if before is not None and before.token == span.token and count == len(span.text) and _narrow(before.text):
+        long = SENT_WHOLE < count == len(span.text)
+        if long and before is not None and before.token == span.token and _narrow(before.text):
             first, text = _moved(before.text, span.text)
             if text:
                 yield column + first, Span(text, span.token), len(text)
@@ -201,9 +209,9 @@ def _placed(line: Line, width: int) -> Sequence[tuple[int, Span, int]]:
     """Column, span and its cells; blanks up to `width`."""
     column, placed = 0, []
     for span in line.spans if line.width <= width else clipped(line.spans, width):
-        count = cells(span.text)
-        placed.append((column, span, count))
-        column += count
+        if count := cells(span.text):
+            placed.append((column, span, count))
+            column += count
     if column < width:
-        placed.append((column, Span(" " * (width - column)), width - column))
+        placed.append((column, blank(width - column), width - column))
     return placed

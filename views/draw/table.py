@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from acceltop.profiler.numbers import shorten
-from acceltop.views.draw.line import Line, Row, Span, fit, spans_width
+from acceltop.views.draw.line import Line, Row, Span, blank, clipped, fit, spans_width
 
 T = TypeVar("T")
 SETTLE_S = 2.0  # an order changes at most this often
@@ -66,16 +66,25 @@ def heading(placed: Sequence[Placed], sort: str = "") -> Line:
 
 def table_row(placed: Sequence[Placed], item: T, selected: bool = False, faded: bool = False) -> Line:
     """A selected row has a lighter ground and a bar in column 0; in a faded one only what is wrong has its colour."""
-    row = Row(back="selected" if selected else "")
-    if selected:
-        row.put("▌", "accent")
+    spans = [Span("▌", "accent")] if selected else []
+    at = len(spans)
     for column, x, width in placed:
-        row.to(x).within(column.draw(item, width), width)
-    return _faded(row.line()) if faded else row.line()
+        if x > at:
+            spans.append(blank(x - at))
+            at = x
+        drawn = column.draw(item, width)
+        length = spans_width(drawn)
+        if length > width:
+            drawn = clipped(drawn, width)
+            length = spans_width(drawn)
+        spans += drawn
+        at += length
+    line = Line(tuple(spans), "selected" if selected else "", at)
+    return _faded(line) if faded else line
 
 
 def _faded(line: Line) -> Line:
-    return Line(tuple(Span(span.text, _faint(span.token)) for span in line.spans), line.back)
+    return line._replace(spans=tuple(Span(span.text, _faint(span.token)) for span in line.spans))
 
 
 def _faint(token: str) -> str:

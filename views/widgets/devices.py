@@ -120,33 +120,33 @@ class DevicesPane(TablePane[DeviceRow]):
                 "activity", self._activity_title(), 15 if width >= 60 else 8, self._activity, self._number("activity")
             ),
             Column("history", "last 60 s", 0, self._history),
-            *self._known_columns(width, roomy),
-            Column("state", "state" if roomy else "", self._state_width(width), self._state),
+            *self._known_columns(width, roomy, rows),
+            Column("state", "state" if roomy else "", self._state_width(width, rows), self._state),
         ]
         return [column for column in columns if column.needs <= width]
 
-    def _state_width(self, width: int) -> int:
+    def _state_width(self, width: int, rows: Sequence[DeviceRow]) -> int:
         """Room for a word; for since when, only while a device is silent or lost."""
-        longest = max((len(row_state(self.scene, row)[0]) for row in self.items()), default=0)
+        longest = max((len(row_state(self.scene, row)[0]) for row in rows), default=0)
         most = 18 if width >= 110 else 16 if width >= 80 else 10
         return 20 if width >= 180 else min(max(longest, 10), most)
 
-    def _known_columns(self, width: int, roomy: bool) -> list[Column[DeviceRow]]:
+    def _known_columns(self, width: int, roomy: bool, rows: Sequence[DeviceRow]) -> list[Column[DeviceRow]]:
         """Which metrics there are changes seldom: looked up every few seconds."""
-        key = (width, len(self.items()), self.scene.head.at_ns // (LOOK_S * NS_PER_S), id(self.scene.timeline))
-        return self.scene.memo(f"columns {id(self)}", key, lambda: self._metric_columns(width, roomy))
+        key = (width, len(rows), self.scene.head.at_ns // (LOOK_S * NS_PER_S), id(self.scene.timeline))
+        return self.scene.memo(f"columns {id(self)}", key, lambda: self._metric_columns(width, roomy, rows))
 
-    def _metric_columns(self, width: int, roomy: bool) -> list[Column[DeviceRow]]:
+    def _metric_columns(self, width: int, roomy: bool, rows: Sequence[DeviceRow]) -> list[Column[DeviceRow]]:
         """The columns that some device has a reading for."""
-        power = self._of_limit("hw.power")
+        power, bandwidth = self._of_limit("hw.power"), self._bandwidth(rows)
         found = [
             (
                 "hw.gpu.tensor.active",
                 Column("tensor", "tensor", 14, self._bar("hw.gpu.tensor.active", 8), None, needs=100),
             ),
             (
-                self._bandwidth(),
-                Column("dram", "DRAM bandwidth", 27 if width >= 150 else 15, self._dram, None, needs=100),
+                bandwidth,
+                Column("dram", "DRAM bandwidth", 27 if width >= 150 else 15, self._dram(bandwidth), None, needs=100),
             ),
             (
                 "hw.gpu.memory.usage",
@@ -154,7 +154,9 @@ class DevicesPane(TablePane[DeviceRow]):
             ),
             (
                 "hw.power",
-                Column("power", "power W", self._power_width(), power, self._number("hw.power"), align=">", needs=110),
+                Column(
+                    "power", "power W", self._power_width(rows), power, self._number("hw.power"), align=">", needs=110
+                ),
             ),
             (
                 "hw.temperature",
@@ -167,15 +169,15 @@ class DevicesPane(TablePane[DeviceRow]):
             ("hw.gpu.nvlink.transmit", Column("nvlink", "NVLink", 9, self._link("nvlink"), None, align=">", needs=150)),
             ("hw.gpu.pcie.receive", Column("pcie", "PCIe", 9, self._link("pcie"), None, align=">", needs=151)),
         ]
-        return [column for metric, column in found if any(self._value(row, metric) is not None for row in self.items())]
+        return [column for metric, column in found if any(self._value(row, metric) is not None for row in rows)]
 
-    def _power_width(self) -> int:
+    def _power_width(self, rows: Sequence[DeviceRow]) -> int:
         """Room for `653/700`; for `1000/1200` where there are such devices."""
-        limits = [self._limit(row, "hw.power") or 0.0 for row in self.items()]
+        limits = [self._limit(row, "hw.power") or 0.0 for row in rows]
         return 9 if max(limits, default=0.0) >= 1000 else 7
 
-    def _bandwidth(self) -> str:
-        known = any(self._value(row, "hw.gpu.dram.bandwidth") is not None for row in self.items())
+    def _bandwidth(self, rows: Sequence[DeviceRow]) -> str:
+        known = any(self._value(row, "hw.gpu.dram.bandwidth") is not None for row in rows)
         return "hw.gpu.dram.bandwidth" if known else "hw.gpu.dram.busy_hint"
 
     def _activity_title(self) -> str:
@@ -223,14 +225,18 @@ class DevicesPane(TablePane[DeviceRow]):
 
         return draw
 
-    def _dram(self, row: DeviceRow, width: int) -> tuple[Span, ...]:
-        metric = self._bandwidth()
-        share, rate = row_ratio(self.scene, row, metric), self._value(row, metric)
-        drawn = bar(share, 11 if width > 20 else 8, "dram")
-        if width <= 20:
-            return tail_cell(drawn, pct(share), width, "dram")
-        amount = numbers.metric(metric, rate) if metric == "hw.gpu.dram.bandwidth" else "busy, hint"
-        return (*drawn, Span(fit(amount, 11, ">"), "dram"), Span(fit(pct(share), width - 22, ">"), "dim"))
+    def _dram(self, metric: str) -> Draw:
+        known = metric == "hw.gpu.dram.bandwidth"
+
+        def draw(row: DeviceRow, width: int) -> tuple[Span, ...]:
+            share = row_ratio(self.scene, row, metric)
+            drawn = bar(share, 11 if width > 20 else 8, "dram")
+            if width <= 20:
+                return tail_cell(drawn, pct(share), width, "dram")
+            amount = numbers.metric(metric, self._value(row, metric)) if known else "busy, hint"
+            return (*drawn, Span(fit(amount, 11, ">"), "dram"), Span(fit(pct(share), width - 22, ">"), "dim"))
+
+        return draw
 
     def _memory(self, row: DeviceRow, width: int) -> tuple[Span, ...]:
         used, limit = (

@@ -56,10 +56,10 @@ def test_changes_turn_one_line_into_the_other(before: list[Span], after: list[Sp
     assert screen == _on_ground(new, width)
 
 
-def test_of_a_number_or_a_bar_only_what_moved_is_written() -> None:
-    old = Row().put("power ", "dim").put("451 W", "power").put("███▌   ", "sm@trough").line()
-    new = Row().put("power ", "dim").put("452 W", "power").put("████   ", "sm@trough").line()
-    assert list(changes(old, new, 30)) == [(8, Span("2", "power"), 1), (14, Span("█", "sm@trough"), 1)]
+def test_what_moved_is_written_and_of_a_long_run_only_its_cells() -> None:
+    old = Row().put("power ", "dim").put("451 W", "power").put(" ▁▂▃▄▅▆▇█▇▆▅▄▃▂▁ ", "sm@trough").line()
+    new = Row().put("power ", "dim").put("452 W", "power").put(" ▁▂▃▄▅▆▇█▇▆▅▄▃▂▁▃", "sm@trough").line()
+    assert list(changes(old, new, 30)) == [(6, Span("452 W", "power"), 5), (27, Span("▃", "sm@trough"), 1)]
     assert list(changes(old, old, 30)) == []
 
 
