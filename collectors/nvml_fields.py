@@ -128,18 +128,21 @@ def _bound(calls: Calls, field: _Field) -> _Bound:
 
 def _residency(calls: Calls) -> dict[str, float]:
     rates = calls.get("nvmlDeviceGetUtilizationRates")
-    if rates is None or rates.gpu > 100 or rates.memory > 100:
+    if rates is None:
         return {}
-    return {"hw.gpu.utilization": rates.gpu / 100, "hw.gpu.dram.busy_hint": rates.memory / 100}
+    gpu, memory = rates.gpu, rates.memory  # read once: the binding looks at what it gives each time
+    return {} if gpu > 100 or memory > 100 else {"hw.gpu.utilization": gpu / 100, "hw.gpu.dram.busy_hint": memory / 100}
 
 
 def memory_values(calls: Calls) -> dict[str, float]:
     """Usage without what the driver keeps for itself, where it tells the difference, and size."""
     memory = calls.get("nvmlDeviceGetMemoryInfo", calls.constant("nvmlMemory_v2"))
     memory = memory or calls.get("nvmlDeviceGetMemoryInfo")
-    if memory is None or memory.total == 0 or memory.used > memory.total:
+    if memory is None:
         return {}
-    return {"hw.gpu.memory.usage": float(memory.used), "hw.gpu.memory.limit": float(memory.total)}
+    used, total = memory.used, memory.total
+    known = 0 < total >= used
+    return {"hw.gpu.memory.usage": float(used), "hw.gpu.memory.limit": float(total)} if known else {}
 
 
 def states(calls: Calls) -> dict[str, str]:
@@ -188,11 +191,11 @@ class FieldValues:
         return values
 
     def _ok(self, items: Any) -> Iterator[tuple[tuple[int, int], int]]:
-        for item in items:
-            key = (item.fieldId, item.scopeId)
-            if item.nvmlReturn == 0:
+        for key, item in zip(tuple(self._wanted), items, strict=False):  # answered in the order of the question
+            code = item.nvmlReturn
+            if code == 0:
                 yield key, field_integer(item)
-            elif item.nvmlReturn == 3 and key in self._wanted:
+            elif code == 3:
                 self._wanted.remove(key)
 
     def _rates(self, now: float, found: dict[tuple[int, int], int]) -> Iterator[tuple[tuple[int, int], float]]:
