@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import pytest
 from tests.views.screens import Hands, Live, on_screen, press, text_of
-from tests.views.session_frames import T0, cpu_session, gpu_second, gpu_session
+from tests.views.session_frames import T0, TRAIN_PID, cpu_session, gpu_second, gpu_session
 from textual import events
 from textual.binding import Binding
 
 from acceltop.profiler.clock import NS_PER_S
-from acceltop.profiler.model import Frame, Hello, ProcessFound
+from acceltop.profiler.model import Frame, Hello, ProcessFound, Sample
 from acceltop.views.app import AcceltopApp
 from acceltop.views.keys import APP_BINDINGS
 from acceltop.views.screens.help import HelpScreen
@@ -453,3 +454,16 @@ def test_a_terminal_that_was_too_small_has_its_keys_again() -> None:
         assert "enter open" in (await press(app, pilot)).splitlines()[-1]
 
     on_screen(test, gpu_session(5))
+
+
+def test_the_processes_of_the_chosen_device_stand_on_its_screen() -> None:
+    values = {"process.gpu.memory.usage": 4e9, "process.gpu.sm.utilization": 0.6}
+    used = Sample(T0 + 5 * NS_PER_S, "nvml", values, "nvidia:GPU-1", TRAIN_PID)
+
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        assert "processes on" not in await press(app, pilot, "4")
+        text = await press(app, pilot, "down")
+        assert "─ processes on GPU 1 ─" in text
+        assert re.search(rf"4.00 GB +60% +{TRAIN_PID} +train.py ", text)
+
+    on_screen(test, [*gpu_session(5), used], size=(160, 48))

@@ -1,4 +1,4 @@
-"""One device in full: its charts and every metric that it gives."""
+"""One device in full: its charts, who uses it, and every metric that it gives."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from textual.widget import Widget
 
 from acceltop.views.screens.page import Page
-from acceltop.views.widgets.device import DeviceChartsPane, MetricsPane
+from acceltop.views.widgets.device import DeviceChartsPane, MetricsPane, UsersPane
 from acceltop.views.widgets.devices import DevicesPane
 
 
@@ -17,6 +17,7 @@ class DevicesPage(Page):
     def panes(self) -> Iterable[Widget]:
         yield DevicesPane(id="devices")
         yield DeviceChartsPane(id="charts")
+        yield UsersPane(id="users")
         yield MetricsPane(id="metrics")
 
     def share_out(self, width: int, height: int) -> Mapping[str, int]:
@@ -26,5 +27,6 @@ class DevicesPage(Page):
         if scene.device is not None:
             devices.selected, scene.device = scene.device, None
         rows = devices.within(max(height // 3, 4))
-        charts = min(max((height - rows) // 2, 0), 12) if height >= 28 else 0
-        return {"devices": rows, "charts": charts, "metrics": height - rows - charts}
+        users = self.query_one(UsersPane).wanted()
+        charts = min(max((height - rows - users) // 2, 0), 12) if height >= 28 else 0
+        return {"devices": rows, "charts": charts, "users": users, "metrics": height - rows - charts - users}

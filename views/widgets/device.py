@@ -1,4 +1,4 @@
-"""The chosen device: its charts, and all of its metrics with what they mean."""
+"""The chosen device: its charts, who uses it, and all of its metrics with what they mean."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from dataclasses import dataclass
 
 from acceltop.profiler import numbers
 from acceltop.profiler.clock import NS_PER_S
+from acceltop.profiler.history.subjects import ProcessState
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.text import clean
 from acceltop.profiler.timeline import Key
 from acceltop.views.draw.chart import beside
 from acceltop.views.draw.glyphs import area
 from acceltop.views.draw.line import Line, Span
+from acceltop.views.draw.rule import keys
 from acceltop.views.draw.table import Column, text_cell
 from acceltop.views.facts.activity import ACTIVITY
 from acceltop.views.facts.devices import DeviceFact, device_facts, history, limit_of, value
 from acceltop.views.facts.notes import device_name
-from acceltop.views.widgets.devices import HISTORY_S, DevicesPane
+from acceltop.views.widgets.devices import HISTORY_S, DevicesPane, pct
 from acceltop.views.widgets.pane import Pane
+from acceltop.views.widgets.processes import ProcessesPane
 from acceltop.views.widgets.table_pane import TablePane
 from acceltop.views.widgets.trends import span_words, trend_block
 
+MOST_USERS = 4
 _CHARTS = ("hw.gpu.dram.bandwidth", "hw.gpu.memory.usage", "hw.power", "hw.temperature", "hw.gpu.clock.sm")
 
 
@@ -61,6 +65,45 @@ class DeviceChartsPane(Pane):
             return self.waiting("no readings of this device")
         each = (width - 2 - 3 * (len(shown) - 1)) // len(shown)
         return beside([(trend_block(self.scene, metric, each, height, fact), each) for metric in shown], height)
+
+
+class UsersPane(ProcessesPane):
+    """The processes that have memory of the chosen device."""
+
+    explains = "Who uses the chosen device: its memory, and the share of time in which a kernel of theirs was resident."
+    metrics = ("process.gpu.memory.usage", "process.gpu.sm.utilization", "process.cpu.utilization")
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        fact = chosen_device(self)
+        self.title = f"processes on {clean(device_name(fact.found), 40)}" if fact else "processes"
+        return super().draw(width, height)
+
+    def hints(self) -> Iterable[Span]:
+        return keys(("enter", "attach"), ("space", "mark several"))
+
+    def devices(self) -> Sequence[str | None]:
+        fact = chosen_device(self)
+        return () if fact is None else (fact.id,)
+
+    def items(self) -> Sequence[ProcessState]:
+        return [state for state in super().items() if state.gone is None and self._bytes(state)]
+
+    def wanted(self) -> int:
+        """Lines that it would fill: none without a process, some of them where there are many."""
+        users = len(self.items())
+        return users and min(users, MOST_USERS) + 3
+
+    def columns(self, width: int) -> Sequence[Column[ProcessState]]:
+        mark, memory, *others = super().columns(width)
+        return [mark, memory, Column("sm", "SM", 4, self._sm, self._busy_share, align=">"), *others]
+
+    def _busy_share(self, state: ProcessState) -> float:
+        known = [self.scene.value("process.gpu.sm.utilization", device, state.found.pid) for device in self.devices()]
+        return max((share for share in known if share is not None), default=-1.0)
+
+    def _sm(self, state: ProcessState, width: int) -> tuple[Span, ...]:
+        share = self._busy_share(state)
+        return text_cell(pct(share if share >= 0 else None), width, "sm" if share >= 0 else "dim", ">")
 
 
 @dataclass(frozen=True)

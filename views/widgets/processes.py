@@ -84,9 +84,13 @@ class ProcessesPane(TablePane[ProcessState]):
         item = self.current
         return () if item is None else [Row(back="bar").put(f"  {clean(item.found.command, 500)}", "dim").line()]
 
+    def devices(self) -> Sequence[str | None]:
+        """Whose memory is summed up."""
+        return None, *self.scene.timeline.devices
+
     def _bytes(self, state: ProcessState) -> float:
-        known = [self.scene.value("process.gpu.memory.usage", device, state.found.pid)
-                 for device in (None, *self.scene.timeline.devices)]  # fmt: skip
+        pid = state.found.pid
+        known = (self.scene.value("process.gpu.memory.usage", device, pid) for device in self.devices())
         return sum(number for number in known if number is not None)
 
     def _memory(self, state: ProcessState, width: int) -> tuple[Span, ...]:
