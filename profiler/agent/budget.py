@@ -10,7 +10,7 @@ NS = 1_000_000_000
 FIRST_WINDOW_S = 0.004
 SHORTEST_S, LONGEST_S = 0.001, 0.1
 MOST_EVENTS = 4_000  # in one window, whatever the budget says: the job stands still for 4 µs for each
-LONGEST_BEHIND_S = 1.0  # the same where the device is behind: as much of a window shows no kernel at all
+LONGEST_BEHIND_S, MOST_EVENTS_BEHIND = 1.0, 30_000  # where the device is behind: it works on while the job stands still
 PERIOD_S = 1.9  # a window has a fixed price too: fewer and larger ones show more for the same money
 SPREAD = (0.75, 1.0)  # of a period, at random: a fixed one would beat with the step
 FIRST_PERIODS_S = (0.3, 0.7)  # the first windows follow each other sooner: a picture at once, still within the sum
@@ -76,7 +76,10 @@ class Plan:
         self.price.learn(events, length_s, stall_s)
 
     def window_s(self) -> float:
-        return min(LONGEST_BEHIND_S, self._shown_s() + max(self._behind))
+        """Longer by as much as the device is behind: so much of a window shows no kernel at all."""
+        shown, rate = self._shown_s(), self.price.events_per_s
+        longest = min(LONGEST_BEHIND_S, MOST_EVENTS_BEHIND / rate) if rate else LONGEST_BEHIND_S
+        return max(shown, min(longest, shown + max(self._behind)))
 
     def _shown_s(self) -> float:
         """The part of a window of which kernels are seen."""

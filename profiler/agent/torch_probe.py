@@ -10,7 +10,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, Deque, Dict, List, Optional
 
-from acceltop.profiler.agent.budget import AWAY_EVERY_S, AWAY_S, LONGEST_BEHIND_S, NS, Meter, Plan, cost_frame, median
+from acceltop.profiler.agent.budget import AWAY_EVERY_S, AWAY_S, NS, Meter, Plan, cost_frame, median
 from acceltop.profiler.agent.steps import ForwardShare, Interval, Marks, Step, Tracker, overlap, steps_frame
 from acceltop.profiler.agent.torch_events import Pace, Window
 from acceltop.profiler.agent.torch_hooks import Hooks
@@ -26,6 +26,7 @@ SLICES_EVERY_S = 10.0
 RETRY_S = 0.5  # until the next try where no window could be opened
 LOOKS = 5  # at the training thread's Python line, within one window
 MOST_STEPS = 2000  # in one frame
+BLIND = 8  # windows in a row without a kernel: it is no longer that they are too short
 
 
 class Leaving(Exception):
@@ -66,7 +67,7 @@ class Probe:
         self._first_step = 0
         self._stall_s = 0.0
         self._said: Optional[str] = None
-        self._blind = False  # and that was said
+        self._blind = 0  # windows in a row with launches and without a kernel
         now = time.monotonic()
         self._timers = {"steps": now, "cost": now + 2 * COST_EVERY_S, "memory": now}
         self._next_slices = now
@@ -197,13 +198,12 @@ class Probe:
         self._reading_s += worked
         self._stall_s = max(session.start_s, session.stop_s, 0.9 * self._stall_s)
         self._plan.learn(window.events, length, session.start_s + session.stop_s + worked, behind / NS)
-        if window.launches and not window.kernels and length >= LONGEST_BEHIND_S:
-            self._tell_blind()
+        self._look_whether_blind(window)
         self._next_window = time.monotonic() + self._plan.period_s()
 
-    def _tell_blind(self) -> None:
-        if not self._blind:
-            self._blind = True
+    def _look_whether_blind(self, window: Window) -> None:
+        self._blind = self._blind + 1 if window.launches and not window.kernels else 0
+        if self._blind == BLIND:
             text = "kernels are launched, but none comes to its end within a window: CPU ops are shown instead"
             self._agent.note("warning", "torch.no_kernels", text)
 

@@ -6,7 +6,16 @@ import random
 
 import pytest
 
-from acceltop.profiler.agent.budget import LONGEST_S, PERIOD_S, SPREAD, Meter, Plan, Price, cost_frame
+from acceltop.profiler.agent.budget import (
+    LONGEST_S,
+    MOST_EVENTS_BEHIND,
+    PERIOD_S,
+    SPREAD,
+    Meter,
+    Plan,
+    Price,
+    cost_frame,
+)
 
 
 def settled(
@@ -60,6 +69,17 @@ def test_what_is_shown_is_at_most_two_seconds_old_where_the_budget_allows() -> N
 
 def test_a_job_of_few_events_gets_long_windows() -> None:
     assert settled(0.0, 0.0015, 4e-6, 0.01)[1] == LONGEST_S
+
+
+def test_a_window_is_longer_by_what_the_device_is_behind_but_never_floods_the_job() -> None:
+    def settled_behind(events_per_s: float) -> float:
+        plan = Plan(0.01)
+        for behind_s in (0.0, 0.0, 0.3, 0.0):
+            plan.learn(int(events_per_s * 0.01), 0.01, 0.0015 + 4e-8 * events_per_s, behind_s)
+        return plan.window_s()
+
+    assert 0.3 < settled_behind(50e3) <= 0.3 + LONGEST_S
+    assert settled_behind(690e3) * 690e3 <= MOST_EVENTS_BEHIND
 
 
 def test_a_measured_cost_over_the_budget_makes_windows_smaller() -> None:
