@@ -250,8 +250,11 @@ class Probe:
 
     def _account(self, step: Step) -> bool:
         """Whether a window touched the step; keeps the books of what windows cost and of what forward work is."""
+        # No step to come can have met what ended before this one: to ask all of it for each costs the job milliseconds.
         while self._windows and self._windows[0].touched[1] < step.start:
-            self._windows.popleft()  # no step to come can have met it, and to ask each would cost the job milliseconds
+            self._windows.popleft()
+        while self._away and self._away[0][1] < step.start:
+            self._away.popleft()
         seconds = (step.end - step.start) / NS
         span = (step.start, step.end)
         touching = [seen for seen in self._windows if overlap(span, [seen.touched])]
