@@ -21,7 +21,7 @@ from acceltop.views.link import Recording
 if TYPE_CHECKING:
     from acceltop.profiler.trace.writer import TraceWriter
 
-LEAVE_S = 0.2  # what the user waits at most after q, hung driver or not
+LEAVE_S = 0.1  # what q waits for the sources at most, hung driver or not; agents leave when nobody is there any more
 CLOSE_TRACE_S = 5.0  # a trace is closed well, unless its disk hangs
 INSIDE = ("agent", "stacks")  # sources that look at processes alone
 MakeSession = Callable[[SourceContext, Sequence[Sink], Sequence[Callable[[], None]]], Session]
