@@ -183,6 +183,7 @@ class _Total:
     flops: int | None = None
     flops_ns: int = 0
     places: dict[tuple[str | int | None, ...], int] = field(default_factory=dict)  # ns by _Place
+    _only: tuple[_Place, int, str | None] | None = None  # what is told where there is one place
 
     def add(self, row: KernelRow) -> None:
         self.calls += row.calls
@@ -210,38 +211,40 @@ class _Total:
         self.max_ns = max(self.max_ns, other.max_ns)
 
     def kernel(self, group_ns: int, per_step: float | None) -> Kernel:
-        told, modules = self._told()
-        return Kernel(
-            name=self.name,
-            kind=self.kind,
-            calls=self.calls,
-            total_ns=self.total_ns,
-            share=self.total_ns / group_ns if group_ns else 0.0,
-            mean_ns=self.total_ns / self.calls if self.calls else 0.0,
-            min_ns=self.min_ns or 0,
-            max_ns=self.max_ns,
-            device=told.device,
-            stream=told.stream,
-            op=told.op,
-            module=told.module,
-            modules=modules,
-            location=told.location,
-            origin=self._origin(told),
-            phase=told.phase,
-            bytes=self.bytes,
-            bytes_per_s=_rate(self.bytes, self.bytes_ns),
-            flop_per_s=_rate(self.flops, self.flops_ns),
-            per_step_ns=None if per_step is None else self.total_ns * per_step,
+        told, modules, maker = self._told()
+        return Kernel(  # by place, since there are hundreds each second, and names cost as much again
+            self.name,
+            self.kind,
+            self.calls,
+            self.total_ns,
+            self.total_ns / group_ns if group_ns else 0.0,
+            self.total_ns / self.calls if self.calls else 0.0,
+            self.min_ns or 0,
+            self.max_ns,
+            told.device,
+            told.stream,
+            told.op,
+            told.module,
+            modules,
+            told.location,
+            maker,
+            told.phase,
+            self.bytes,
+            _rate(self.bytes, self.bytes_ns),
+            _rate(self.flops, self.flops_ns),
+            None if per_step is None else self.total_ns * per_step,
         )
 
-    def _told(self) -> tuple[_Place, int]:
-        """Of each part of a place the value with most time, and how many modules there are."""
-        if len(self.places) == 1:  # as nearly always
-            place = _Place._make(*self.places)
-            return place, int(place.module is not None)
-        by = [self._by(at) for at in range(len(_Place._fields))]
-        told = _Place._make(max(values, key=values.__getitem__, default=None) for values in by)
-        return told, len(by[_Place._fields.index("module")])
+    def _told(self) -> tuple[_Place, int, str | None]:
+        """Of each part of a place the value with most time, how many modules there are, and who made the kernel."""
+        if len(self.places) != 1:
+            by = [self._by(at) for at in range(len(_Place._fields))]
+            told = _Place._make(max(values, key=values.__getitem__, default=None) for values in by)
+            return told, len(by[_Place._fields.index("module")]), self._origin(told)
+        if self._only is None:  # as nearly always there is one place, which stays
+            told = _Place._make(*self.places)
+            self._only = told, int(told.module is not None), self._origin(told)
+        return self._only
 
     def _by(self, at: int) -> dict[str | int, int]:
         """Time by the values of one place, without those that are unknown."""

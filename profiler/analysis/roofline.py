@@ -22,7 +22,8 @@ class Roofline(NamedTuple):
 
 def roofline(kernel: Kernel, device: DeviceFound | None) -> Roofline:
     memory = _share(kernel.bytes_per_s, device.peak_bytes_per_s if device else None)
-    compute = _share(kernel.flop_per_s, _peak_flop(kernel.name, device) if device else None)
+    counted = device if kernel.flop_per_s is not None else None
+    compute = _share(kernel.flop_per_s, _peak_flop(kernel.name, counted) if counted else None)
     return Roofline(memory, compute, _bound(kernel, memory, compute))
 
 

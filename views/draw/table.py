@@ -134,16 +134,16 @@ class Order(Generic[T]):
         free = now_s - self._settled_s >= SETTLE_S and now_s - last_key_s >= HANDS_OFF_S
         if free or by != self._by:
             asked = by != self._by
-            self._sort(items, column, reverse, None if asked else held)
             self._settled_s, self._by = now_s, by
+            return self._sort(items, column, reverse, None if asked else held)
         last = len(self._rank)
         return sorted(items, key=lambda item: self._rank.get(self.identity(item), last))
 
-    def _sort(self, items: Sequence[T], column: Column[T], reverse: bool, held: Hashable) -> None:
-        place = self._rank.get(held) if held is not None else None
+    def _sort(self, items: Sequence[T], column: Column[T], reverse: bool, held: Hashable) -> list[T]:
         ranked = sorted(items, key=column.key, reverse=column.descending != reverse) if column.key else list(items)
-        ids = [self.identity(item) for item in ranked]
-        if place is not None and held in ids:
-            ids.remove(held)
-            ids.insert(min(place, len(ids)), held)
-        self._rank = {identity: rank for rank, identity in enumerate(ids)}
+        kept = [item for item in ranked if self.identity(item) == held] if held in self._rank else []
+        for item in kept:
+            ranked.remove(item)
+            ranked.insert(self._rank[held], item)
+        self._rank = {self.identity(item): rank for rank, item in enumerate(ranked)}
+        return ranked

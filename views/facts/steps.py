@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -120,25 +121,18 @@ def _chart(scene: Scene, pid: int, width: int) -> StepChart | None:
     group = 1 if scene.head.zoom <= Playhead.zoom else _nice(math.ceil(count / width))
     # Groups begin at multiples of their size, so that a column stays what it is when steps come.
     first = np.flatnonzero(np.diff(steps.index // group, prepend=-1))[-width:]
-    slowest = [_slowest(steps.duration_ns, start, end) for start, end in zip(first, [*first[1:], count], strict=True)]
-    parts = tuple(name for name in PHASES if (steps.phases[name][slowest] >= 0).any())
-    columns = [_column(steps, at, parts) for at in slowest]
+    slowest = first if group == 1 else _slowest(steps.duration_ns, [*first.tolist(), count])
+    durations, phases = steps.duration_ns[slowest], {name: steps.phases[name][slowest] for name in PHASES}
+    parts = tuple(name for name, column in phases.items() if (column >= 0).any())
+    heights = [np.maximum(phases[name], 0).tolist() for name in parts] or [durations.tolist()]
     # One step in a hundred may reach out at the top, so that it doesn't press all others flat.
-    high = quantile(steps.duration_ns[slowest], 0.98) * 1.05
-    return StepChart(parts or ("other",), columns, group, nice_ceiling(high))
+    high = quantile(durations, 0.98) * 1.05
+    return StepChart(parts or ("other",), list(zip(*heights, strict=True)), group, nice_ceiling(high))
 
 
-def _slowest(durations: Ints, start: int, end: int) -> int:
-    return int(start + np.argmax(durations[start:end]))
-
-
-def _column(steps: StepColumns, at: int, parts: Sequence[str]) -> tuple[float, ...]:
-    """The step's parts; what no phase explains is `other`."""
-    total = float(steps.duration_ns[at])
-    if not parts:
-        return (total,)
-    values = [max(float(steps.phases[name][at]), 0.0) for name in parts]
-    return tuple(values)
+def _slowest(durations: Ints, edges: Sequence[int]) -> Ints:
+    """Which one it is between each edge and the next."""
+    return np.array([start + durations[start:end].argmax() for start, end in pairwise(edges)])
 
 
 def _nice(group: int) -> int:

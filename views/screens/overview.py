@@ -37,8 +37,9 @@ class OverviewPage(Page):
         steps = 0 if charts else 4
         rest = height - found - rows - charts - steps
         gap = int(rest > LEAST_KERNELS + 8)
-        for pane in self.query(Pane).results():
-            pane.spare = gap
+        for canvas in self.canvases:
+            if isinstance(canvas, Pane):
+                canvas.spare = gap
         return {
             "devices": rows + gap,
             "trends": charts and charts + gap,

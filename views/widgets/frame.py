@@ -187,11 +187,11 @@ class TimeStrip(Watcher):
         values = scene.memo("strip", key, lambda: _activity(scene, t0, t1, cells))
         times = (span[1], head.at_ns, *(head.selection or ()))
         end, at, *ends = (_cell(time_ns, t0, t1, cells) for time_ns in times)
-        values = [*values[: 2 * end + 2], *[math.nan] * 2 * (cells - end - 1)]  # readings hold on after the end
         marked = (ends[0], ends[1] + 1) if ends else None
         mark = Span("▶", "good") if head.state == "live" or head.playing else Span("‖", "warn")
         elapsed = _elapsed(head.at_ns - span[0])
-        history = scene.area("strip cells", values, 1)[0]
+        # Readings hold for a while: after the end of what is known nothing must be drawn.
+        history = scene.area("strip cells", values[: 2 * end + 2], 1)[0].ljust(cells)
         return [strip(width, mark, elapsed, history, at, marked, state)]
 
     def _time(self, x: int) -> int | None:

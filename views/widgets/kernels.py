@@ -58,7 +58,8 @@ class KernelsPane(TablePane[KernelFact]):
         return [row for row in table.rows if wanted in _searched(row)] if wanted else table.rows
 
     def identity(self, item: KernelFact) -> Hashable:
-        return (item.kernel.kind, item.name)
+        kernel = item.kernel
+        return (kernel.kind, kernel.name)
 
     def name_of(self, item: KernelFact) -> str:
         return clean(item.name)
@@ -91,7 +92,7 @@ class KernelsPane(TablePane[KernelFact]):
             "step", "ms/step", 7, _per_step, lambda f: f.kernel.per_step_ns or 0, align=">", needs=110
         )
         return [
-            Column("share", "share", 11, self._share, lambda f: f.kernel.total_ns),
+            Column("share", "share", 11, _share(table), lambda f: f.kernel.total_ns),
             Column("name", "kernel", 0, self._kernel, lambda f: f.name, False),
             Column("origin", "made by", 14, _origin, lambda f: f.kernel.origin or "", False, needs=110),
             Column("calls", "calls", 6, _calls, lambda f: f.kernel.calls, align=">"),
@@ -108,12 +109,6 @@ class KernelsPane(TablePane[KernelFact]):
         if not self.details or item is None or width < 100:
             return ()
         return [Line(clipped(line.spans, width), "bar") for line in explained(item)]
-
-    def _share(self, fact: KernelFact, width: int) -> tuple[Span, ...]:
-        table = kernel_table(self.scene)
-        top = table.rows[0].kernel.share if table and table.rows else 1.0
-        drawn = bar(fact.kernel.share / top if top else None, width - 5, "share")
-        return tail_cell(drawn, f"{fact.kernel.share * 100:.1f}", width)
 
     def _kernel(self, fact: KernelFact, width: int) -> tuple[Span, ...]:
         bold = "*text" if self.identity(fact) == self.selected else ""
@@ -154,6 +149,16 @@ def explained(fact: KernelFact) -> list[Line]:
     second = Row().put("  " + " · ".join(text for text in facts if text), "dim").put("   ")
     second.add(keys(("enter", "history, roofline, source")))
     return [row.line(), second.line()]
+
+
+def _share(table: KernelTable | None) -> Callable[[KernelFact, int], tuple[Span, ...]]:
+    top = table.rows[0].kernel.share if table and table.rows else 1.0
+
+    def draw(fact: KernelFact, width: int) -> tuple[Span, ...]:
+        share = fact.kernel.share
+        return tail_cell(bar(share / top if top else None, width - 5, "share"), f"{share * 100:.1f}", width)
+
+    return draw
 
 
 def _rate(rate: float | None, share: float | None, unit: str) -> str:
