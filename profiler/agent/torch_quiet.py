@@ -70,9 +70,14 @@ def is_warming_up(torch: Any) -> bool:
     return any(p is not None and getattr(p, "entered", False) and p.kineto_results is None for p in inner)
 
 
+def sees_all_threads(torch: Any) -> bool:
+    """Whether a window may hold the ops of all threads."""
+    return "profile_all_threads" in str(torch._C._profiler._ExperimentalConfig.__init__.__doc__)
+
+
 def window_config(torch: Any, cuda: bool, everywhere: bool) -> Any:
     """(ProfilerConfig, activities) of one of our windows. `everywhere`: the ops of all threads, not only of this one
-    and of autograd's for it. Raises where this torch can't do that."""
+    and of autograd's for it. Raises where this torch `sees_all_threads` not."""
     kinds = torch._C._profiler
     needed: Dict[str, Any] = {"profile_all_threads": True} if everywhere else {}
     # What ties kernels to their ops takes most of the time of recording, and on a CPU nobody asks for it.

@@ -13,7 +13,7 @@ import time
 from typing import Any, Callable, List, Optional
 
 from acceltop.profiler.agent.main_thread import MainThread, StepEnd
-from acceltop.profiler.agent.torch_quiet import LogLevel, busy, is_warming_up, quiet, window_config
+from acceltop.profiler.agent.torch_quiet import LogLevel, busy, is_warming_up, quiet, sees_all_threads, window_config
 
 OPEN_S = 1.0  # how long a window waits for the training thread to be at a safe point
 CLOSE_S = 0.5  # then it is looked whether that thread still lives
@@ -46,6 +46,10 @@ class Session:
         module = self._torch.cuda
         return bool(_accelerated(self._torch) and getattr(module, "is_initialized", bool)())
 
+    @property
+    def _aside(self) -> bool:
+        return self.trainer not in (None, threading.main_thread().ident)
+
     def wait_reason(self) -> Optional[str]:
         """Why no window may open now; None when one may."""
         if self._theirs or busy(self._torch):
@@ -56,11 +60,13 @@ class Session:
         # A session before CUDA is there can cost all kernel events of the ones after it. Who trains does without.
         if _accelerated(self._torch) and not self.cuda and self.trainer is None and _gpu_here():
             return "CUDA is not initialised yet"
+        if self._aside and not sees_all_threads(self._torch):
+            return "it trains in another thread than the main one, which needs a newer PyTorch"
         return None
 
     def start(self) -> bool:
         """Opens a window in the thread that trains; False when it did not come by, or may not now."""
-        self._place = self.main if self.trainer in (None, threading.main_thread().ident) else self.step_end
+        self._place = self.step_end if self._aside else self.main
         self._place.run(self._open_here, OPEN_S)
         return self.open
 
