@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 from tests.profiler.cli.program import SCRIPT
 from tests.views.terminal import Terminal
 
-PROMISED_S = 0.3  # from q to the end, whatever hangs
-SLACK = float(os.environ.get("ACCELTOP_TEST_SLACK", "10"))  # how much slower a loaded machine may be
+ENOUGH_S = 1.0  # from q to the end, whatever hangs; 0.3 are promised on a quiet machine
 
 _AS_IT_IS: Mapping[str, str] = {}
 
@@ -77,8 +79,15 @@ def quits(screen: Terminal, case: str) -> None:
     code, seconds = screen.ended()
     print(f"q, {case}: {seconds * 1e3:.0f} ms")
     assert code == 0
-    assert seconds < PROMISED_S * SLACK
+    assert seconds < ENOUGH_S or seconds < 2 * loading_s()
     assert restored(screen.written)
+
+
+def loading_s() -> float:
+    """What Textual takes to load now: on a machine that is busy with other things it is slow like all the rest."""
+    began = monotonic()
+    subprocess.run([sys.executable, "-c", "import textual.app"], check=True)
+    return monotonic() - began
 
 
 def restored(written: bytes) -> bool:
