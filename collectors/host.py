@@ -60,20 +60,14 @@ class Source:
 
     def _meet(self, pids: Iterable[int]) -> list[Frame]:
         met = self._roster.meet(pids)
-        self._meters = {pid: meter for pid in self._roster.present if (meter := self._meter(pid))}
+        self._meters = {pid: self._meters.get(pid) or ProcessMeter(pid) for pid in self._roster.present}
         return met
-
-    def _meter(self, pid: int) -> ProcessMeter | None:
-        try:
-            return self._meters.get(pid) or ProcessMeter(psutil.Process(pid))
-        except psutil.Error:  # it ended in between: the next reading says so
-            return None
 
     def _processes(self) -> Iterator[Frame]:
         for pid, meter in self._meters.items():
             try:
                 yield Sample(now_ns(), NAME, meter.values(), pid=pid)
-            except psutil.Error:  # it ended in between: the next reading says so
+            except OSError:  # it ended in between: the next reading says so
                 continue
 
     def _own_cost(self) -> dict[str, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from acceltop.collectors.lookout import Lookout
 from acceltop.collectors.proc_totals import cpu_ticks, meminfo, memory
 from acceltop.collectors.processes import Roster
+from acceltop.profiler.attach import proc
 from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.model import DeviceFound, Frame, Note, Sample
 from acceltop.profiler.session import hello
@@ -18,7 +19,6 @@ from acceltop.profiler.source import SourceContext
 _LEAST = {"cpu": 8.0, "pid": 0.08}
 NAME = "host"
 CPU = "cpu"
-_UTIME, _STIME, _THREADS, _RSS = 11, 12, 17, 21  # in /proc/PID/stat, behind the name
 
 
 class Source:
@@ -68,17 +68,13 @@ class Source:
 
     def _process(self, pid: int) -> dict[str, float] | None:
         try:
-            fields = (self._proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            stat = proc.stat(pid)
         except OSError:
             return None
-        if fields[0] in "ZX":
+        if stat.state in "ZX":
             return None
-        seconds = (int(fields[_UTIME]) + int(fields[_STIME])) / os.sysconf("SC_CLK_TCK")
-        values = {
-            "process.memory.usage": float(int(fields[_RSS]) * os.sysconf("SC_PAGE_SIZE")),
-            "process.thread.count": float(fields[_THREADS]),
-        }
-        share = self._share(f"pid {pid}", seconds, monotonic())
+        values = {"process.memory.usage": float(stat.rss_bytes), "process.thread.count": float(stat.threads)}
+        share = self._share(f"pid {pid}", stat.cpu_s, monotonic())
         return values if share is None else values | {"process.cpu.utilization": share}
 
     def _share(self, key: str, part: float, whole: float) -> float | None:

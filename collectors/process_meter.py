@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-import psutil
-
+from acceltop.profiler.attach import proc
 from acceltop.profiler.clock import monotonic
 
 _MOST_CHILDREN = 4096
@@ -31,65 +30,56 @@ class Rate:
 class ProcessMeter:
     """The counters of one process and of all below it."""
 
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
         self._cpu = Rate()
         self._disk = (Rate(), Rate())
-        self._children = _Children(process)
+        self._children = _Children(pid)
 
     def values(self) -> dict[str, float]:
-        """What may be read. Raises psutil.NoSuchProcess when it ended."""
-        found: dict[str, float | None] = {}
-        with self._process.oneshot():
-            times = self._process.cpu_times()
-            found["process.cpu.utilization"] = self._cpu.per_s(times.user + times.system)
-            found["process.memory.usage"] = float(self._process.memory_info().rss)
-            found["process.thread.count"] = float(self._process.num_threads())
+        """What may be read. Raises OSError when it ended."""
+        stat = proc.stat(self._pid)
+        found: dict[str, float | None] = {
+            "process.cpu.utilization": self._cpu.per_s(stat.cpu_s),
+            "process.memory.usage": float(stat.rss_bytes),
+            "process.thread.count": float(stat.threads),
+        }
         found |= self._disk_rates() | self._children.values()
         return {name: value for name, value in found.items() if value is not None}
 
     def _disk_rates(self) -> dict[str, float | None]:
-        try:
-            counters = self._process.io_counters()
-        except psutil.AccessDenied:  # of another user
+        told = proc.read_or_empty(self._pid, "io")  # of another user it may not be read
+        counts = {name: int(count) for name, _, count in (line.partition(b":") for line in told.splitlines())}
+        if not counts:
             return {}
         read, write = self._disk
         return {
-            "process.disk.read": read.per_s(counters.read_bytes),
-            "process.disk.write": write.per_s(counters.write_bytes),
+            "process.disk.read": read.per_s(counts[b"read_bytes"]),
+            "process.disk.write": write.per_s(counts[b"write_bytes"]),
         }
 
 
 class _Children:
     """All processes below one: how many, and their CPU time together."""
 
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
-        self._there: dict[int, psutil.Process] = {}
-        self._seconds: dict[int, float] = {}
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._seconds: dict[int, float] = {}  # of those that are there
         self._total = 0.0
         self._rate = Rate()
         self._due = 0.0
 
     def values(self) -> dict[str, float | None]:
+        there: Iterable[int] = self._seconds
         if monotonic() >= self._due:
-            self._look()
-        now = dict(filter(None, map(_cpu_seconds, self._there.values())))
+            self._due = monotonic() + _LOOK_S
+            there = descendants(self._pid)
+        now = {pid: seconds for pid in there if (seconds := _cpu_seconds(pid)) is not None}
         # One that is new brings what it used since it began, one that ended takes nothing back.
         self._total += sum(max(cpu - self._seconds.get(pid, 0.0), 0.0) for pid, cpu in now.items())
         self._seconds = now
-        self._there = {pid: process for pid, process in self._there.items() if pid in now}
         share = self._rate.per_s(self._total)
         return {"process.children.count": float(len(now)), "process.children.cpu.utilization": share}
-
-    def _look(self) -> None:
-        self._due = monotonic() + _LOOK_S
-        for pid in descendants(self._process.pid):
-            if pid not in self._there:
-                try:
-                    self._there[pid] = psutil.Process(pid)
-                except psutil.Error:  # it ended in between
-                    continue
 
 
 def descendants(pid: int) -> list[int]:
@@ -116,9 +106,8 @@ def _children_of(pid: int) -> Iterable[int]:
             continue
 
 
-def _cpu_seconds(process: psutil.Process) -> tuple[int, float] | None:
+def _cpu_seconds(pid: int) -> float | None:
     try:
-        times = process.cpu_times()
-    except psutil.Error:  # it ended in between
+        return proc.stat(pid).cpu_s
+    except OSError:  # it ended in between
         return None
-    return process.pid, times.user + times.system
