@@ -82,6 +82,7 @@ def measure(programs: Sequence[Program], seconds: float) -> list[Row]:
         for program in programs:  # one after the other: a start is not to be slowed by another
             screens.append(stack.enter_context(Screen(program.command, program.environ)))
             first.append(screens[-1].first(program.shows))
+            turns(screens, SETTLED_S)  # a first picture is there before all is loaded
         turns(screens, WARM_S)
         before = [screen.take() for screen in screens]
         turns(screens, seconds)
