@@ -176,7 +176,8 @@ class Timeline(History):
         starts = rows.arrays[1]
         first = 0 if t0_ns is None else bisect_left(starts, t0_ns)
         last = len(rows) if t1_ns is None else bisect_right(starts, t1_ns)
-        index, start, duration, profiled, *phases = (ints(column[first:last]) for column in rows.arrays)
+        columns = [np.asarray(column)[first:last].astype(np.int64) for column in rows.arrays]
+        index, start, duration, profiled, *phases = columns
         return StepColumns(index, start, duration, profiled, dict(zip(PHASES, phases, strict=True)))
 
     def step_bands(self, pid: int, t0_ns: int, t1_ns: int, points: int) -> Mapping[str, Band]:
