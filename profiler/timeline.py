@@ -18,7 +18,6 @@ from acceltop.profiler.history.bands import (
     Ints,
     Points,
     band,
-    ints,
     layered,
     of_columns,
     of_level,
