@@ -24,7 +24,7 @@ from statistics import fmean, median
 import numpy as np
 import numpy.typing as npt
 from benchmarks.hooks_cost import hooks_s
-from benchmarks.job import JOBS, Failed, Job, Steps
+from benchmarks.job import JOBS, Failed, Job, Steps, go_first
 from benchmarks.table import markdown
 from benchmarks.watch import Watch
 
@@ -172,7 +172,7 @@ def measure(name: str, times: int, seconds: float, hooks: float) -> list[str]:
     """The row of one job; `hooks`: seconds that they take of a step."""
     attaches = []
     with Job(f"benchmarks.targets.{name}") as job:
-        job.go_first()
+        go_first(job.pid)
         for _ in range(times):
             time.sleep(APART_S)
             attaches.append(attach(job, seconds))

@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import median
 from threading import Event
 
+from benchmarks.job import go_first
 from benchmarks.table import markdown
 
 from acceltop.profiler.attach.inject import inject
@@ -64,9 +65,9 @@ def target() -> Iterator[Target]:
     with tempfile.TemporaryFile() as file:
         file.truncate(8)
         name = f"/proc/self/fd/{file.fileno()}"
-        process = subprocess.Popen(
-            [sys.executable, "-c", TARGET, name], stdout=subprocess.PIPE, pass_fds=[file.fileno()]
-        )
+        command = [sys.executable, "-c", TARGET, name]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=[file.fileno()], start_new_session=True)
+        go_first(process.pid)
         try:
             assert process.stdout and process.stdout.readline() == b"ready\n"
             with mmap.mmap(file.fileno(), 8) as shared:

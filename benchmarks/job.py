@@ -34,6 +34,13 @@ def wait_until(condition: Callable[[], object], timeout_s: float, what: str) -> 
         time.sleep(0.01)
 
 
+def go_first(pid: int) -> None:
+    """What else runs on the machine gets out of the way of this process, the first of its session, where the kernel
+    and the user's rights allow that."""
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text("-19")
+
+
 class Job:
     """Runs `python -m MODULE` from the start of `with` (when it has warmed up) to its end."""
 
@@ -78,11 +85,6 @@ class Job:
     def errors(self) -> str:
         """All that it has written to stderr."""
         return self._stderr.read_text(errors="replace")
-
-    def go_first(self) -> None:
-        """What else runs on the machine gets out of its way, where the kernel and this user's rights allow that."""
-        with suppress(OSError):
-            Path(f"/proc/{self.pid}/autogroup").write_text("-19")
 
     @property
     def running(self) -> bool:

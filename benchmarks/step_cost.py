@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from benchmarks.job import JOBS, Failed, Job, Steps
+from benchmarks.job import JOBS, Failed, Job, Steps, go_first
 from benchmarks.table import likely, markdown
 from benchmarks.watch import Watch
 
@@ -124,6 +124,7 @@ def measure(name: str, watchers: Sequence[str], rounds: int, segment_s: float) -
     """All watchers in turns on one run of the job."""
     found = {watcher: Found() for watcher in watchers}
     with Job(f"benchmarks.targets.{name}") as job:
+        go_first(job.pid)
         before = _alone(job, segment_s)
         for turn in range(rounds):
             for watcher in _rotated(watchers, turn):
