@@ -139,6 +139,7 @@ def test_a_part_is_told_as_it_is_in_the_whole() -> None:
         assert last is not None and part.low[-1] <= last.value <= part.high[-1]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5000), st.floats(-1e6, 1e6)), min_size=1, max_size=60), st.integers(1, 50))
 def test_no_reading_is_lost_in_bins(readings: list[tuple[int, float]], points: int) -> None:
     """Also with clocks that go back."""
