@@ -2,10 +2,9 @@
 
     python -m benchmarks.soak [--minutes 10] [--interval 0.1] [--most 0.2]
 
-A reading each --interval of 8 fake GPUs and of a job with 300 kernels. So little is kept of them that at 0.1 s all is full
-after two minutes, but for the means of 10 s, which are for six hours (as it is kept otherwise: after two hours at the usual
-second). All screens are gone through.
-The last half must not grow by more than --most MB a minute.
+A reading each --interval of 8 fake GPUs and of a job with 300 kernels. So little is kept of them that at 0.1 s all is
+full after two minutes, but for the means of 10 s, which are for six hours (as it is kept otherwise: after two hours
+at the usual second). All screens are gone through. The last half must not grow by more than --most MB a minute.
 """
 
 from __future__ import annotations
