@@ -104,7 +104,7 @@ def test_a_stopped_job_does_not_stop_the_screen(training: Job, tmp_path: Path) -
         try:
             before = clock(screen)
             screen.wait(lambda _: clock(screen) >= before + 4)
-            matches(screen, r"▲ no step since \d\d:\d\d:\d\d ")
+            matches(screen, r"▲ no step since \d\d:\d\d:\d\d\b")
             screen.send("2")
             shows_kernels(screen, "─ 2 kernels")
             quits(screen, "job stopped")
