@@ -99,7 +99,7 @@ def test_a_job_that_ends_stays_on_the_screen(tmp_path: Path) -> None:
 
 def test_a_stopped_job_does_not_stop_the_screen(training: Job, tmp_path: Path) -> None:
     with acceltop("attach", str(training.pid), home=tmp_path, columns=140, rows=40) as screen:
-        shows_kernels(screen)
+        shows_kernels(screen, " step ")
         training.process.send_signal(signal.SIGSTOP)
         try:
             before = clock(screen)
