@@ -123,7 +123,7 @@ def test_the_picker_filters_attaches_and_comes_back(training: Job, tmp_path: Pat
         screen.send(f"{training.pid}\r")
         matches(screen, rf" {training.pid}  tests\.targ")
         screen.send("\r")
-        shows_kernels(screen, f"pid {training.pid}")
+        shows_kernels(screen, f"pid {training.pid}", " step ")
         screen.send("a")
         shows(screen, "─ processes", "● yes")
         screen.send("\x1b")
