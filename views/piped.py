@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 from io import BufferedReader
 from typing import TYPE_CHECKING
 
@@ -52,8 +53,7 @@ class PipeLink:
         try:
             self._read()
         except AcceltopError as error:
-            problem = error
-            app.deliver(lambda: app.fail(problem))
+            app.deliver(partial(app.fail, error))
             return
         self.recorded = True
         app.deliver(app.over)

@@ -91,9 +91,8 @@ class ReplayLink:
                 replay = Replay(self._reader, self._told)
             self._serve(replay, *self._screens.result())
         except AcceltopError as error:
-            problem = error
             _, failed, deliver = self._screens.result()
-            deliver(lambda: failed(problem))
+            deliver(partial(failed, error))
 
     def _serve(self, replay: Replay, ready: Ready, _: Failed, deliver: Deliver) -> None:
         timeline, self.busy = replay.timeline, ""

@@ -83,7 +83,7 @@ def _kind(event: Any) -> str:
 
 
 def _kind_by_name(event: Any) -> str:
-    """For torch before 2.13, from 2.4 on."""
+    """For torch before 2.13."""
     name = event.name()
     if not str(event.device_type()).endswith("CPU"):
         return _device_kind(event, name)
