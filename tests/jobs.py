@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +18,7 @@ from tests.profiler.cli.program import SCRIPT
 from tests.waiting import wait_for
 
 from acceltop.profiler.errors import TraceError
+from acceltop.profiler.model import Steps
 from acceltop.profiler.trace.reader import TraceReader
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,6 +95,15 @@ def report(trace: Path) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
     return document
+
+
+def own_steps(trace: Path, said: dict[str, Any]) -> list[float]:
+    """How long the steps of a trace took (s) by the job's own clock. Other steps, of a busier second, say nothing."""
+    with TraceReader(trace) as reader:
+        seen = [frame for frame in reader.frames() if isinstance(frame, Steps)]
+    assert all(a.first_index + len(a.duration_ns) == b.first_index for a, b in pairwise(seen)), "steps are missing"
+    ends = [end for end in said["ends"] if end * 1e9 >= seen[0].start_ns]
+    return [b - a for a, b in pairwise(ends)][: sum(len(frame.duration_ns) for frame in seen)]
 
 
 def kinds(trace: Path) -> set[str]:

@@ -7,8 +7,8 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-from tests.jobs import job, record, report
-from tests.profiler.agent.test_torch_jobs import phases, steps_between
+from tests.jobs import job, own_steps, record, report
+from tests.profiler.agent.test_torch_jobs import phases
 from tests.profiler.cli.program import acceltop
 from tests.remote.sshd import needs_sshd, serve
 
@@ -23,6 +23,11 @@ def shares(document: dict[str, Any]) -> dict[str, float]:
     return {kernel["name"]: kernel["share"] for kernel in document["kernels"]}
 
 
+def marked(document: dict[str, Any]) -> dict[str, float]:
+    """Shares of the phases that every step marks; what is forward of the rest only windows tell, and those differ."""
+    return {name: share for name, share in phases(document).items() if name not in ("forward", "other")}
+
+
 @needs_sshd
 def test_a_recording_from_elsewhere_says_the_same(tmp_path: Path) -> None:
     stop, trace = tmp_path / "stop", str(tmp_path / "far.mcap")
@@ -34,12 +39,12 @@ def test_a_recording_from_elsewhere_says_the_same(tmp_path: Path) -> None:
         here = report(Path(trace))
         stop.touch()
         said = running.result()
-    for document in (there, here):
+    for document, file in ((there, "near.mcap"), (here, "far.mcap")):
         # The machine gets busier and idler within these seconds: the job's own clock is the judge of both.
-        assert document["steps"]["mean_s"] == pytest.approx(fmean(steps_between(document, said)), rel=0.25)
+        assert document["steps"]["mean_s"] == pytest.approx(fmean(own_steps(tmp_path / file, said)), rel=0.1)
         assert document["dropped"] == 0
     assert here["processes"][0]["layers"] == there["processes"][0]["layers"]
     assert here["kernels"][0]["location"] == there["kernels"][0]["location"]
     heavy = {name: share for name, share in shares(there).items() if share > HEAVY}
     assert heavy and {name: shares(here).get(name, 0.0) for name in heavy} == pytest.approx(heavy, abs=NOISE)
-    assert phases(here) == pytest.approx(phases(there), abs=NOISE)
+    assert marked(here) == pytest.approx(marked(there), abs=NOISE)

@@ -42,7 +42,9 @@ def test_nothing_comes_of_a_process_that_nobody_attached() -> None:
 def test_a_process_that_is_only_looked_at_is_called_not_attached() -> None:
     async def test(app: AcceltopApp, pilot: Hands) -> None:
         assert "train.py pid 7  not attached" in await press(app, pilot)
-        for note, told in ((ATTACHED, False), (replace(ATTACHED, time_ns=T0 + 1, code="agent.detached"), True)):
+        late = (replace(_note("agent.gone"), time_ns=T0 + 2), replace(_note("source.back", pid=None), time_ns=T0 + 3))
+        detached = replace(ATTACHED, time_ns=T0 + 1, code="agent.detached")
+        for note, told in ((ATTACHED, False), (detached, True), *((note, True) for note in late)):
             app.scene.timeline.add(note)
             app.redraw()
             assert ("not attached" in await press(app, pilot)) == told

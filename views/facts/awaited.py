@@ -9,6 +9,7 @@ from acceltop.profiler.model import Note
 from acceltop.views.facts.notes import exit_words
 from acceltop.views.scene import Scene
 
+_ENTERING = ("agent.attached", "agent.not_attached", "source.unavailable")
 _NOT_ENTERED = ("agent.not_attached", "agent.no_framework", "agent.probe_failed", "agent.gone")
 
 
@@ -62,6 +63,10 @@ def _watched_since(scene: Scene, pid: int) -> int | None:
     cost = scene.timeline.cost(pid)
     since = None if cost is None else cost.time_ns
     for note in scene.timeline.notes():
-        if note.source == "agent" and note.pid in (pid, None):
-            since = None if note.code == "agent.detached" else since or note.time_ns
+        if note.source != "agent" or note.pid not in (pid, None):
+            continue
+        if note.code == "agent.detached":
+            since = None
+        elif note.code in _ENTERING:  # whatever else it says may be late, of a process that was left since
+            since = since or note.time_ns
     return since
