@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 import zstandard
@@ -38,9 +38,12 @@ class Places:
     def __init__(self) -> None:
         self._numbers = array("Q")  # four for each
 
-    def add(self, place: Iterable[int]) -> None:
-        """The numbers of a Place."""
+    def add(self, place: Place) -> None:
         self._numbers.extend(place)
+
+    def add_packed(self, places: bytes) -> None:
+        """As they stand in an index: little-endian. Elsewhere they are in no order then, and the file is scanned."""
+        self._numbers.frombytes(places)
 
     def __len__(self) -> int:
         return len(self._numbers) // 4
