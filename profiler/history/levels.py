@@ -143,12 +143,11 @@ class Level:
 class Series:
     """One metric of one subject. Readings whose clock went back are kept: whoever reads sorts."""
 
-    __slots__ = ("raw", "fine", "coarse", "time_ns", "value", "source", "_times", "_values", "_slack")
+    __slots__ = ("raw", "fine", "time_ns", "value", "source", "_times", "_values", "_slack")
 
-    def __init__(self, raw_capacity: int = RAW_CAPACITY) -> None:
+    def __init__(self, raw_capacity: int = RAW_CAPACITY, fine_capacity: int = FINE_CAPACITY) -> None:
         self.raw = Columns("qd", raw_capacity)
-        self.coarse = Level(COARSE_NS, COARSE_CAPACITY)
-        self.fine = Level(FINE_NS, FINE_CAPACITY, self.coarse)
+        self.fine = Level(FINE_NS, fine_capacity, Level(COARSE_NS, COARSE_CAPACITY))
         self.time_ns, self.value, self.source = 0, 0.0, ""  # the last reading
         self._times, self._values = self.raw.arrays
         self._slack = raw_capacity + raw_capacity // 4 if raw_capacity else -1

@@ -24,9 +24,12 @@ ABSENT = -1  # a phase that nobody measured
 class StepHistory:
     """Columns by step, and levels of the duration (key "") and of each phase, in ns."""
 
-    def __init__(self, capacity: int = STEP_CAPACITY) -> None:
+    def __init__(
+        self, capacity: int = STEP_CAPACITY, seconds: int = RAW_CAPACITY, fine_capacity: int = FINE_CAPACITY
+    ) -> None:
         self.rows = Columns("qqqb" + "q" * len(PHASES), capacity)  # index, start, duration, profiled, phases
         self.levels: dict[str, Level] = {}
+        self._seconds, self._fine = seconds, fine_capacity
         self.rank: int | None = None
 
     def add(self, steps: Steps) -> None:
@@ -56,9 +59,9 @@ class StepHistory:
         """The finest level of the duration ("") or of a phase."""
         level = self.levels.get(name)
         if level is None:
-            level = Level(FINE_NS, FINE_CAPACITY, Level(COARSE_NS, COARSE_CAPACITY))
-            if self.rows.capacity:
-                level = Level(SECOND_NS, RAW_CAPACITY, level)
+            level = Level(FINE_NS, self._fine, Level(COARSE_NS, COARSE_CAPACITY))
+            if self._seconds:
+                level = Level(SECOND_NS, self._seconds, level)
             self.levels[name] = level
         return level
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
-from acceltop.profiler.history.levels import RAW_CAPACITY, Buckets, Level, Series
+from acceltop.profiler.history.levels import FINE_CAPACITY, RAW_CAPACITY, Buckets, Level, Series
 from acceltop.profiler.history.merge import KernelMerger, StackMerger
 from acceltop.profiler.history.steps import STEP_CAPACITY, StepHistory
 from acceltop.profiler.history.subjects import Subjects, make_room
@@ -67,7 +67,8 @@ class State(NamedTuple):
 class Limits:
     """How much is kept of each thing."""
 
-    raw: int = RAW_CAPACITY  # readings of a series as they came
+    raw: int = RAW_CAPACITY  # readings of a series as they came, and steps by the second
+    fine: int = FINE_CAPACITY  # means of 10 s
     steps: int = STEP_CAPACITY  # steps one by one
     kernels: int = 150  # kernel windows as they came: 5 minutes
     kernel_rows: int = 300  # of a merged window
@@ -175,7 +176,7 @@ class History:
             series.add(frame.time_ns, value, frame.source)
 
     def _series(self, key: Key) -> Series:
-        return _kept(self.values, key, lambda: Series(self.limits.raw))
+        return _kept(self.values, key, lambda: Series(self.limits.raw, self.limits.fine))
 
     def _add_states(self, device: str | None, frame: Sample) -> None:
         words = _kept(self.words, (device, frame.pid), dict)
@@ -203,7 +204,7 @@ class History:
         return Tiered(lambda: StackMerger(limits.stack_rows), limits.stacks, limits.tiers)
 
     def _step_store(self) -> StepHistory:
-        return StepHistory(self.limits.steps)
+        return StepHistory(self.limits.steps, self.limits.raw, self.limits.fine)
 
     def _add_steps(self, frame: Steps) -> None:
         _kept(self.step_histories, frame.pid, self._step_store).add(frame)
