@@ -100,6 +100,17 @@ class Sample(Record):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Launch(Record):
+    """How one call of a kernel was put on its device."""
+
+    grid: tuple[int, ...] = ()  # blocks by x, y, z
+    block: tuple[int, ...] = ()  # threads of a block by x, y, z
+    registers_per_thread: int | None = None
+    shared_memory_bytes: int | None = None  # of a block
+    occupancy: float | None = None  # an estimate: of the threads that the device can hold, those that this call fills
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class KernelRow(Record):
     """One kernel, copy or op, summed over a window. Times are on the device for kernels, self time for CPU ops."""
 
@@ -120,6 +131,7 @@ class KernelRow(Record):
     origin: str | None = None  # who made it: cuBLAS, Triton, oneDNN …
     library: str | None = None  # the file that owns the code, where known
     phase: str | None = None
+    launch: Launch | None = None  # of the longest call
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

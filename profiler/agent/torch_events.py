@@ -44,6 +44,7 @@ class Window:
         self.ops: List[Op] = []
         self.kernels: List[Kernel] = []
         self.launches: Dict[int, int] = {}  # number → when the call was over; a graph's kernels have one number
+        self.longest: Dict[str, Tuple[int, int, str]] = {}  # of each name the call: ns, its place in kernels, metadata
         self.events = 0
         self.invalid = 0
 
@@ -65,9 +66,16 @@ class Window:
             name, thread, number = event.name()[:NAME], event.device_resource_id(), event.correlation_id()
             self.ops.append((thread, start, -end, name, event.end_thread_id() == 0, number, kind != "cpu_op"))
         elif kind in ("kernel", "gpu_memcpy", "gpu_memset"):
-            self.kernels.append(_kernel(event, kind, start, end))
+            self._add_kernel(_kernel(event, kind, start, end), event)
         elif kind in ("cuda_runtime", "cuda_driver") and _LAUNCH.search(event.name()):
             self.launches[event.correlation_id()] = end
+
+    def _add_kernel(self, kernel: Kernel, event: Any) -> None:
+        _, duration, name, kind = kernel[:4]
+        known = self.longest.get(name)
+        if kind == "kernel" and (known is None or duration > known[0]):
+            self.longest[name] = duration, len(self.kernels), _metadata(event)
+        self.kernels.append(kernel)
 
 
 def _span(event: Any) -> Tuple[int, int]:
@@ -111,8 +119,40 @@ def _kernel(event: Any, kind: str, start: int, end: int) -> Kernel:
 
 
 def _bytes(event: Any) -> Optional[int]:
+    return _whole(_told(_metadata(event)).get("bytes"))
+
+
+def _metadata(event: Any) -> str:
+    """What kineto knows of a kernel or a copy beyond its times; nothing where this torch keeps it for itself."""
+    told = getattr(event, "metadata_json", None)
+    return str(told()) if told is not None else ""
+
+
+def _told(metadata: str) -> Dict[str, Any]:
     try:
-        found = json.loads("{" + event.metadata_json().strip().strip("{}").rstrip(",") + "}").get("bytes")
-        return int(found) if found is not None else None
-    except (AttributeError, TypeError, ValueError):
-        return None
+        found: Dict[str, Any] = json.loads("{" + metadata.strip().strip("{}").rstrip(",") + "}")
+        return found
+    except ValueError:
+        return {}
+
+
+def launch(metadata: str) -> Dict[str, Any]:
+    """`model.Launch` of a kernel; what isn't told is absent."""
+    told = _told(metadata)
+    share = _whole(told.get("est. achieved occupancy %"))  # below 0 where CUDA could not tell
+    found = {
+        "grid": _sizes(told.get("grid")),
+        "block": _sizes(told.get("block")),
+        "registers_per_thread": _whole(told.get("registers per thread")),
+        "shared_memory_bytes": _whole(told.get("shared memory")),
+        "occupancy": share / 100 if share is not None and share >= 0 else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _whole(value: Any) -> Optional[int]:
+    return value if isinstance(value, int) else None
+
+
+def _sizes(value: Any) -> Optional[List[int]]:
+    return value if isinstance(value, list) and all(isinstance(size, int) for size in value) else None

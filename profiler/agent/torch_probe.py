@@ -227,7 +227,7 @@ class Probe:
         for node in walk(window.ops, self._rest):
             ops.add(node)
         own = ops.frames()
-        return own if launchers is None else kernel_rows(window.kernels, launchers, self._device_id, self._places)
+        return own if launchers is None else kernel_rows(window, launchers, self._device_id, self._places)
 
     def _native_thread(self) -> Optional[int]:
         thread = threading._active.get(self._tracker.thread)  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from heapq import nlargest
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from acceltop.profiler.agent.steps import Interval
-from acceltop.profiler.agent.torch_events import CHUNK, Kernel, Op, Window
+from acceltop.profiler.agent.torch_events import CHUNK, Kernel, Op, Window, launch
 
 MOST_ROWS = 200
 MOST_SLICES = 1000
@@ -149,18 +149,27 @@ def _op_fields(key: Key, parent: Optional[Node]) -> Dict[str, Any]:
 
 
 def kernel_rows(
-    kernels: List[Kernel], launchers: Dict[int, Key], device_id: Callable[[int], str], places: Places
+    window: Window, launchers: Dict[int, Key], device_id: Callable[[int], str], places: Places
 ) -> List[Dict[str, Any]]:
     """Rows of kernels and copies by name, device, stream and the op that launched them."""
     rows: Dict[Any, Row] = {}
-    for _, duration, name, kind, device, stream, launched_by, size, _ in kernels:
-        by = launchers.get(launched_by)
-        key = (name, device, stream, by and by[1])
+    for kernel in window.kernels:
+        key = _row_key(kernel, launchers)
         if key not in rows:
+            name, kind, device, stream, launched_by = kernel[2:7]
             fields = {"name": name, "kind": kind, "device": device_id(device), "stream": stream}
-            rows[key] = Row(dict(fields, **_launch_fields(by, places)))
-        rows[key].add(duration, False, size)
+            rows[key] = Row(dict(fields, **_launch_fields(launchers.get(launched_by), places)))
+        rows[key].add(kernel[1], False, kernel[7])
+    for _, place, metadata in window.longest.values():
+        found = launch(metadata)
+        if found:
+            rows[_row_key(window.kernels[place], launchers)].fields["launch"] = found
     return _most(rows)
+
+
+def _row_key(kernel: Kernel, launchers: Dict[int, Key]) -> Tuple[str, int, int, Optional[str]]:
+    by = launchers.get(kernel[6])
+    return kernel[2], kernel[4], kernel[5], by[1] if by else None
 
 
 def _launch_fields(by: Optional[Key], places: Places) -> Dict[str, Any]:

@@ -12,7 +12,7 @@ from acceltop.profiler.analysis.note_list import Said
 from acceltop.profiler.analysis.roofline import roofline
 from acceltop.profiler.analysis.steps import StepStatistics
 from acceltop.profiler.history.subjects import DeviceState, ProcessState
-from acceltop.profiler.model import SCHEMA_VERSION, Cost, DeviceFound, Hello, MemoryStats, ProcessFound
+from acceltop.profiler.model import SCHEMA_VERSION, Cost, DeviceFound, Hello, Launch, MemoryStats, ProcessFound
 
 if TYPE_CHECKING:
     from acceltop.profiler.analysis.summary import Summary
@@ -190,6 +190,17 @@ def _kernel(kernel: Kernel, device: DeviceFound | None) -> Document:
         "of_memory_peak": near.of_memory,
         "of_compute_peak": near.of_compute,
         "bound": near.bound,
+        "launch": _launch(kernel.launch) if kernel.launch else None,
+    }
+
+
+def _launch(launch: Launch) -> Document:
+    return {
+        "grid": launch.grid or None,
+        "block": launch.block or None,
+        "registers_per_thread": launch.registers_per_thread,
+        "shared_memory_bytes": launch.shared_memory_bytes,
+        "occupancy": launch.occupancy,
     }
 
 

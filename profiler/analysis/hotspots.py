@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from acceltop.profiler.analysis.origin import origin
-from acceltop.profiler.model import KernelRow, KernelWindow
+from acceltop.profiler.model import KernelRow, KernelWindow, Launch
 
 DEVICE, HOST, SAMPLED = "device", "host", "sampled"
 """What can be summed with each other: what ran on devices, the self time of CPU ops, samples of a statistical
@@ -47,6 +47,7 @@ class Kernel(NamedTuple):
     bytes_per_s: float | None = None
     flop_per_s: float | None = None
     per_step_ns: float | None = None
+    launch: Launch | None = None  # of the longest call whose launch is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,8 @@ class _Total:
     bytes_ns: int = 0  # the time of those calls whose bytes were counted
     flops: int | None = None
     flops_ns: int = 0
+    launch: Launch | None = None
+    launch_ns: int = -1  # how long the call with that launch took
     places: dict[tuple[str | int | None, ...], int] = field(default_factory=dict)  # ns by _Place
     _only: tuple[_Place, int, str | None] | None = None  # what is told where there is one place
 
@@ -198,6 +201,8 @@ class _Total:
         if row.flops is not None:
             self.flops = (self.flops or 0) + row.flops
             self.flops_ns += row.total_ns
+        if row.launch is not None and row.max_ns > self.launch_ns:
+            self.launch, self.launch_ns = row.launch, row.max_ns
         place = _place_of(row)
         self.places[place] = self.places.get(place, 0) + row.total_ns
         if len(self.places) > _MAX_PLACES:
@@ -233,6 +238,7 @@ class _Total:
             _rate(self.bytes, self.bytes_ns),
             _rate(self.flops, self.flops_ns),
             None if per_step is None else self.total_ns * per_step,
+            self.launch,
         )
 
     def _told(self) -> tuple[_Place, int, str | None]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from acceltop.profiler.model import KernelRow, KernelWindow, StackWindow
+from acceltop.profiler.model import KernelRow, KernelWindow, Launch, StackWindow
 
 OTHER = "(other)"
 _MAX_OTHERS = 64  # a row (other) for each device, on all machines that are
@@ -25,6 +25,7 @@ class _Sum:
     max_ns: int
     bytes: int | None
     flops: int | None
+    launch: Launch | None
 
     def add(self, row: KernelRow | _Sum) -> None:
         self.calls += row.calls
@@ -32,7 +33,7 @@ class _Sum:
         if row.min_ns < self.min_ns:
             self.min_ns = row.min_ns
         if row.max_ns > self.max_ns:
-            self.max_ns = row.max_ns
+            self.max_ns, self.launch = row.max_ns, row.launch or self.launch
         self.bytes = _known_sum(self.bytes, row.bytes)
         self.flops = _known_sum(self.flops, row.flops)
 
@@ -45,6 +46,7 @@ class _Sum:
             max_ns=self.max_ns,
             bytes=self.bytes,
             flops=self.flops,
+            launch=self.launch,
         )
 
 
@@ -80,7 +82,8 @@ class KernelMerger:
         if known is not None:
             known.add(row)
         else:
-            self._rows[identity] = _Sum(row, row.calls, row.total_ns, row.min_ns, row.max_ns, row.bytes, row.flops)
+            numbers = (row.calls, row.total_ns, row.min_ns, row.max_ns, row.bytes, row.flops, row.launch)
+            self._rows[identity] = _Sum(row, *numbers)
 
     def _shorten(self) -> None:
         others = [row for row in self._rows.values() if row.row.name == OTHER]

@@ -13,6 +13,7 @@ from acceltop.profiler.model import (
     Hello,
     KernelRow,
     KernelWindow,
+    Launch,
     MemoryStats,
     Note,
     ProcessFound,
@@ -107,7 +108,8 @@ def _gpu_window(now: int, pid: int, device: str) -> KernelWindow:
 
     rows = (
         row("nvjet_tst_128x256_64x4_2x1_v_bz_coopA_bf16_TNN", 192, 176, bytes=192 * 200_000_000,
-            flops=192 * 135 * 10**9, op="aten::mm", module="model.layers.0.mlp.up"),
+            flops=192 * 135 * 10**9, op="aten::mm", module="model.layers.0.mlp.up",
+            launch=Launch((132, 1, 1), (384, 1, 1), 168, occupancy=0.19)),
         row("triton_red_fused_native_layer_norm_backward_7", 96, 266, bytes=96 * 766_000_000, flops=96 * 2 * 10**8),
         row("ncclDevKernel_AllReduce_Sum_bf16_RING_LL(ncclDevKernelArgsStorage<4096ul>)", 12, 1820),
         row("Memcpy HtoD (Pinned -> Device)", 8, 598, "memcpy", bytes=8 * 30_000_000),

@@ -25,6 +25,7 @@ from acceltop.profiler.model import (
     Hello,
     KernelRow,
     KernelWindow,
+    Launch,
     MemoryStats,
     Note,
     ProcessFound,
@@ -323,6 +324,14 @@ def test_what_is_unknown_of_a_part_is_unknown_of_the_sum() -> None:
     a, b = merged.rows
     assert (a.bytes, a.flops, a.min_ns, a.max_ns) == (11, None, 5, 10)
     assert (b.bytes, b.flops, merged.steps) == (11, None, None)
+
+
+def test_the_launch_of_the_longest_call_stays() -> None:
+    launches = [Launch(grid=(8,)), Launch(grid=(132, 1, 1)), None]
+    timeline = Timeline(Limits(kernels=0))
+    timeline.add_all(window(2 * at, row("a", ns, launch=launches[at])) for at, ns in enumerate((10, 30, 20)))
+    (merged,) = timeline.windows(7, T0, T0 + 9 * S)
+    assert merged.rows[0].launch == launches[1]
 
 
 def test_small_rows_become_other() -> None:

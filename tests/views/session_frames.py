@@ -16,6 +16,7 @@ from acceltop.profiler.model import (
     Hello,
     KernelRow,
     KernelWindow,
+    Launch,
     MemoryStats,
     Note,
     ProcessFound,
@@ -185,7 +186,8 @@ def gpu_window(second: int, pid: int = TRAIN_PID, steps: float = 1.0) -> KernelW
         KernelRow(name, "memcpy" if name.startswith("Memcpy") else "kernel", round(calls * steps),
                   round(calls * ns * steps), round(ns * 0.94), round(ns * 1.5), "nvidia:GPU-0", 7,
                   bytes=round(moved * 1e9 * calls * steps), flops=None if flop is None else round(
-                      flop * 1e9 * calls * steps), op=op, module=module, location=line, origin=origin, phase=phase)
+                      flop * 1e9 * calls * steps), op=op, module=module, location=line, origin=origin, phase=phase,
+                  launch=None if name.startswith("Memcpy") else _launch(calls))
         for name, origin, calls, ns, moved, flop, op, module, line, phase in _GPU_KERNELS
     ]  # fmt: skip
     for rest in range(41):
@@ -196,6 +198,10 @@ def gpu_window(second: int, pid: int = TRAIN_PID, steps: float = 1.0) -> KernelW
     return KernelWindow(t1 - 2 * NS_PER_S, t1, pid, "torch", tuple(rows), 100 * MS, steps=steps,
                         events=sum(row.calls for row in rows), slices=slices(tuple(r.name for r in rows[:12])),
                         phases={"forward": 28 * MS, "backward": 47 * MS, "optimizer": 10 * MS})  # fmt: skip
+
+
+def _launch(calls: int) -> Launch:
+    return Launch((calls * 11, 8, 1), (256, 1, 1), 40 + calls % 128, 1024 * (calls % 200), 0.25)
 
 
 def slices(names: tuple[str, ...], count: int = 600, lanes: tuple[str, ...] = ("stream 7", "stream 20")) -> Slices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import is_
 from typing import NamedTuple
@@ -9,7 +10,8 @@ from typing import NamedTuple
 from acceltop.profiler.analysis.hotspots import MAX_ROWS, Coverage, Hotspots, Kernel
 from acceltop.profiler.analysis.roofline import Roofline, roofline
 from acceltop.profiler.history.merge import KernelMerger
-from acceltop.profiler.model import KernelWindow
+from acceltop.profiler.model import KernelWindow, Launch
+from acceltop.profiler.numbers import size
 from acceltop.views.moment import BLOCK_NS
 from acceltop.views.scene import Scene
 
@@ -37,6 +39,27 @@ class KernelFact(NamedTuple):
             parts = kernel.module.split(".")
             return ".".join(parts[-2:]) if len(parts) > 3 else parts[-1]
         return short_line(kernel.location) if kernel.location else (kernel.op or "").removeprefix("aten::")
+
+
+def launch_words(launch: Launch | None) -> list[str]:
+    """`grid 32×8`, `block 256`, `40 regs` of a thread, `1.13 kB smem` of a block …; what isn't known is left out."""
+    if launch is None:
+        return []
+    regs, smem, occupancy = launch.registers_per_thread, launch.shared_memory_bytes, launch.occupancy
+    words = [
+        f"grid {_by(launch.grid)}" if launch.grid else "",
+        f"block {_by(launch.block)}" if launch.block else "",
+        "" if regs is None else f"{regs} regs",
+        "" if smem is None else f"{size(smem)} smem",
+        "" if occupancy is None else f"occ ≈{occupancy * 100:.0f} %",
+    ]
+    return [word for word in words if word]
+
+
+def _by(sizes: Sequence[int]) -> str:
+    """`32×8`: without the dimensions behind that are one."""
+    used = max((at for at, size in enumerate(sizes) if size != 1), default=0)
+    return "×".join(map(str, sizes[: used + 1]))
 
 
 def short_line(location: str) -> str:

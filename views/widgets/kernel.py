@@ -13,12 +13,12 @@ from acceltop.views.draw.line import Line, Row, Span, clipped, joined
 from acceltop.views.draw.roofline import Mark, Plot, Roof
 from acceltop.views.draw.rule import rule
 from acceltop.views.facts.advice import advice
-from acceltop.views.facts.kernels import KernelFact, kernel_table, kernel_windows
+from acceltop.views.facts.kernels import KernelFact, kernel_table, kernel_windows, launch_words
 from acceltop.views.facts.source import Source, source
 from acceltop.views.facts.steps import nice_ceiling
 from acceltop.views.widgets.devices import pct
 from acceltop.views.widgets.findings import finding_lines
-from acceltop.views.widgets.kernels import BOUND_TOKENS, selected_kernel, short_name
+from acceltop.views.widgets.kernels import BOUND_TOKENS, on_stream, selected_kernel, short_name
 from acceltop.views.widgets.pane import Pane
 from acceltop.views.widgets.trends import span_words
 
@@ -36,8 +36,10 @@ class KernelPane(Pane):
     title = "kernel"
     explains = (
         "One kernel. The roofline: left of the bend its device's memory bounds it, right of it its arithmetic; the "
-        "diamond is this kernel, dots are others. Beside it: its mean time in each window. Its source is read from "
-        "this machine, if it is the one that was measured and the file has not changed since the job began."
+        "diamond is this kernel, dots are others. Beside it: its mean time in each window. The launch is that of its "
+        "longest call: blocks, threads of a block, registers of a thread, shared memory of a block, and the occupancy, "
+        "an estimate of how full of threads the device is then. Its source is read from this machine, if it is the "
+        "one that was measured and the file has not changed since the job began."
     )
     identity: Hashable = None
     can_focus = True
@@ -87,7 +89,7 @@ class KernelPane(Pane):
             ("op", kernel.op),
             ("module", _module(fact)),
             ("line", kernel.location),
-            ("runs on", f"stream {kernel.stream}" if kernel.stream is not None else None),
+            ("launch" if kernel.launch else "runs on", " · ".join([*launch_words(kernel.launch), *on_stream(kernel)])),
         ]
         return [_pair(label, clean(text), width) for label, text in pairs if text]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from acceltop.profiler import numbers
+from acceltop.profiler.analysis.hotspots import Kernel
 from acceltop.profiler.text import clean
 from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Line, Row, Span, clipped, fit
 from acceltop.views.draw.rule import keys
 from acceltop.views.draw.table import Column, tail_cell, text_cell
 from acceltop.views.facts.awaited import KERNELS, awaited
-from acceltop.views.facts.kernels import KernelFact, KernelTable, kernel_table
+from acceltop.views.facts.kernels import KernelFact, KernelTable, kernel_table, launch_words
 from acceltop.views.scene import Scene
 from acceltop.views.widgets.devices import pct
 from acceltop.views.widgets.table_pane import TablePane
@@ -142,13 +143,18 @@ def explained(fact: KernelFact) -> list[Line]:
         _rate(kernel.bytes_per_s, fact.roof.of_memory, "B/s"),
         _rate(kernel.flop_per_s, fact.roof.of_compute, "FLOP/s"),
         kernel.phase or "",
-        f"stream {kernel.stream}" if kernel.stream is not None else "",
+        *launch_words(kernel.launch)[:3],
+        *on_stream(kernel),
         f"min {numbers.duration(kernel.min_ns)} max {numbers.duration(kernel.max_ns)}",
         f"called from {kernel.modules} modules" if kernel.modules > 1 else "",
     ]
     second = Row().put("  " + " · ".join(text for text in facts if text), "dim").put("   ")
     second.add(keys(("enter", "history, roofline, source")))
     return [row.line(), second.line()]
+
+
+def on_stream(kernel: Kernel) -> list[str]:
+    return [] if kernel.stream is None else [f"stream {kernel.stream}"]
 
 
 def _share(table: KernelTable | None) -> Callable[[KernelFact, int], tuple[Span, ...]]:

@@ -20,7 +20,7 @@ class Record:
     place: int = 1
     op: int = 0  # the number of the op that launched it
     device: int = 0
-    metadata: dict[str, float] = field(default_factory=dict)
+    metadata: dict[str, int | list[int]] = field(default_factory=dict)
 
     def activity_type(self) -> str:
         return self.kind
@@ -71,7 +71,7 @@ class OldRecord(Record):
 class OldestRecord(OldRecord):
     """As torch 2.4 has them."""
 
-    is_user_annotation = None  # type: ignore[assignment]
+    is_user_annotation = metadata_json = None  # type: ignore[assignment]
 
 
 class MicrosecondRecord(OldestRecord):

@@ -83,7 +83,7 @@ def rows(window: Window) -> dict[str, dict[str, object]]:
     ops = OpRows(Places(), [], launchers)
     for node in walk(window.ops, no_rest):
         ops.add(node)
-    return {row["name"]: row for row in kernel_rows(window.kernels, launchers, "gpu:{}".format, Places())}
+    return {row["name"]: row for row in kernel_rows(window, launchers, "gpu:{}".format, Places())}
 
 
 def test_kernels_copies_and_nothing_else_count(window: Window) -> None:
@@ -111,10 +111,44 @@ def test_times_in_microseconds_are_read_too() -> None:
     assert [op[:4] for op in window.ops] == [(1, 5_000_000, -5_123_000, "aten::mm")]
 
 
-def test_copies_have_their_bytes(window: Window) -> None:
-    found = rows(window)
+@pytest.mark.parametrize(("kind", "sizes"), [(OldRecord, [4, 4096]), (OldestRecord, [None, None])])
+def test_copies_have_their_bytes_where_torch_tells(kind: type[Record], sizes: list[int | None]) -> None:
+    found = rows(read([kind(**vars(record)) for record in STEP]))
     assert found["Memcpy DtoH (Device -> Pageable)"]["kind"] == "memcpy"
-    assert [row.get("bytes") for row in found.values()][-2:] == [4, 4096]
+    assert [row.get("bytes") for row in found.values()][-2:] == sizes
+
+
+GRID: dict[str, int | list[int]] = {
+    "grid": [132, 1, 1],
+    "block": [384, 1, 1],
+    "registers per thread": 168,
+    "shared memory": 214016,
+}
+
+
+def gemm(start: int, end: int, op: int, **metadata: int | list[int]) -> Record:
+    return Record("kernel", "gemm", start, end, start, 7, op, metadata=metadata)
+
+
+def test_the_longest_call_of_a_kernel_tells_how_it_was_launched() -> None:
+    """In the row of the op that made this call: those of others may be launched otherwise."""
+    small: dict[str, int | list[int]] = dict(GRID, grid=[8, 8, 1])
+    ops = [Record("cpu_op", "aten::linear", 10, 20, 1), Record("cpu_op", "aten::mm", 30, 40, 2)]
+    calls = [gemm(100, 150, 1, **small), gemm(200, 290, 2, **GRID, **{"est. achieved occupancy %": 19})]
+    window = read([*ops, *calls, gemm(300, 390, 1, **small)])
+    by_op: dict[int, Key] = {1: ("aten::linear", "aten::linear", None), 2: ("aten::mm", "aten::mm", None)}
+    linear, mm = kernel_rows(window, by_op, "gpu:{}".format, Places())
+    assert "launch" not in linear
+    assert mm["launch"] == {
+        **{"grid": [132, 1, 1], "block": [384, 1, 1], "registers_per_thread": 168, "shared_memory_bytes": 214016},
+        "occupancy": 0.19,
+    }
+
+
+@pytest.mark.parametrize("told", [{}, {"est. achieved occupancy %": -100}, {"grid": "4", "block": [1.5]}])
+def test_what_is_not_told_of_a_launch_is_absent(told: dict[str, int | list[int]]) -> None:
+    (row,) = kernel_rows(read([gemm(100, 150, 0, **told)]), {}, "gpu:{}".format, Places())
+    assert "launch" not in row
 
 
 def test_each_stream_of_each_device_has_a_lane() -> None:

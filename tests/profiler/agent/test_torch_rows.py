@@ -100,9 +100,10 @@ def test_busy_bridges_the_python_between_two_ops() -> None:
 
 def test_kernels_are_told_with_the_op_that_launched_them() -> None:
     launchers: dict[int, Key] = {5: ("aten::mm", "aten::linear", "backward")}
-    kernels = [(100, 30, "gemm", "kernel", 0, 7, 5, None, 1), (140, 50, "gemm", "kernel", 0, 7, 5, None, 2)]
-    copy = (200, 9, "Memcpy HtoD", "memcpy", 0, 8, 99, 4096, 3)
-    gemm, memcpy = kernel_rows([*kernels, copy], launchers, "gpu:{}".format, Places())
+    window = Window(no_rest)
+    window.kernels = [(100, 30, "gemm", "kernel", 0, 7, 5, None, 1), (140, 50, "gemm", "kernel", 0, 7, 5, None, 2)]
+    window.kernels.append((200, 9, "Memcpy HtoD", "memcpy", 0, 8, 99, 4096, 3))
+    gemm, memcpy = kernel_rows(window, launchers, "gpu:{}".format, Places())
     assert gemm == {
         **{"name": "gemm", "kind": "kernel", "device": "gpu:0", "stream": 7, "op": "aten::linear"},
         **{"phase": "backward", "calls": 2, "total_ns": 80, "min_ns": 30, "max_ns": 50},

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acceltop.profiler.analysis.hotspots import DEVICE, HOST, OTHER, OTHER_NAME, SAMPLED, Hotspots
-from acceltop.profiler.model import KernelRow, KernelWindow
+from acceltop.profiler.model import KernelRow, KernelWindow, Launch
 
 S = 1_000_000_000
 
@@ -51,6 +51,14 @@ def test_the_place_that_took_most_time_is_named() -> None:
     rows = [row("gemm", 10, module="mlp.up", stream=7), row("gemm", 90, module="mlp.down", stream=8)]
     (gemm,) = Hotspots().add_all([window(*rows)]).ranked()
     assert (gemm.module, gemm.modules, gemm.stream) == ("mlp.down", 2, 8)
+
+
+def test_the_launch_is_that_of_the_longest_call_that_tells_one() -> None:
+    small, large = Launch(grid=(8, 8, 1)), Launch(grid=(132, 1, 1))
+    rows = [row("gemm", 900, launch=large), row("gemm", 100, launch=small), row("gemm", 2000)]
+    for order in (rows, rows[::-1]):
+        (gemm,) = Hotspots().add_all([window(*order)]).ranked()
+        assert gemm.launch == large
 
 
 def test_a_kernel_called_from_everywhere_still_knows_its_main_place() -> None:

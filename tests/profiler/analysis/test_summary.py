@@ -37,6 +37,15 @@ def test_kernels_have_every_key_of_the_contract(cpu: dict[str, Any]) -> None:
     assert all(set(wanted.split()) <= kernel.keys() for kernel in cpu["kernels"])
 
 
+def test_a_launch_has_every_key_where_one_is_known(gpu: dict[str, Any]) -> None:
+    gemm, *others = sorted(gpu["kernels"], key=lambda kernel: "nvjet" not in kernel["name"])
+    assert gemm["launch"] == {
+        **{"grid": (132, 1, 1), "block": (384, 1, 1), "registers_per_thread": 168, "shared_memory_bytes": None},
+        "occupancy": 0.19,
+    }
+    assert others and not any(kernel["launch"] for kernel in others)
+
+
 def test_steps_and_phases(cpu: dict[str, Any]) -> None:
     steps = cpu["steps"]
     assert (steps["count"], steps["median_s"], steps["p99_s"], steps["max_s"]) == (750, 0.018, 0.118, 0.118)
