@@ -1,7 +1,7 @@
-"""The first code of ours in the target, run in its main thread by the injected call: it must be quick.
+"""The first code of ours in the target: it starts one raw thread, which builds the other files of this folder.
 
-It starts one raw thread and returns. That thread builds the other files of this folder as private modules: nothing
-enters `sys.modules`, and the source is compiled in pieces, so that the job never waits long for the interpreter lock.
+They become private modules: nothing enters `sys.modules`. Source is compiled in pieces, so that the job never waits
+long for the interpreter lock; those of this file too, without the `__future__` of its first.
 """
 
 from __future__ import annotations
@@ -9,48 +9,21 @@ import __future__
 
 import _thread
 import builtins
-import json
 import sys
 import time
 import types
 from typing import Any, Dict, List, Tuple
 
+SOURCES: Dict[str, str] = {}  # by name, filled in by `attach.payload`
 _PACKAGE = "acceltop.profiler.agent."
 _REST = 4
 _FLAGS = __future__.annotations.compiler_flag
 
 
-def boot(payload: str) -> None:
-    """`payload`: JSON with `modules` (name to source) and `config` (see `core.Agent`). Raises nothing."""
-    try:
-        data = json.loads(payload)
-        modules = Modules(data["modules"])
-        if "torch" in sys.modules:
-            modules.load("torch_quiet").first_session_in_this_thread()
-        # Not threading.Thread: that one waits for its start, and the user's thread counts would change.
-        _thread.start_new_thread(_run, (modules, data["config"]))
-    except Exception as error:
-        _last_words(error)
-
-
-def _run(modules: Modules, config: Dict[str, Any]) -> None:
-    try:
-        modules.rest = _REST  # from here on it is no longer the job's own thread that would pause
-        modules.load("core").Agent(config, modules).run()
-    except Exception as error:
-        _last_words(error)
-
-
-def _last_words(error: BaseException) -> None:
-    """An agent that can't start leaves no trace in the target; acceltop sees that nothing answers."""
-    del error
-
-
 class Modules:
     """Our own import system: the files of this folder from their source text, in no table of the interpreter's."""
 
-    def __init__(self, sources: Dict[str, str]) -> None:
-        self._sources = sources
+    def __init__(self) -> None:
         self._loaded: Dict[str, types.ModuleType] = {}
         self.rest = 0  # pause by time spent compiling
         self._builtins = dict(vars(builtins), __import__=self._import)
@@ -60,7 +33,7 @@ class Modules:
             module = types.ModuleType("acceltop_agent_" + name)
             vars(module)["__builtins__"] = self._builtins
             self._loaded[name] = module
-            for line, part in _parts(self._sources[name]):
+            for line, part in _parts(SOURCES[name]):
                 begin = time.perf_counter()
                 exec(compile("\n" * line + part, "<acceltop " + name + ">", "exec", _FLAGS, True), vars(module))
                 # The job has the interpreter for most of the time, also while we arrive.
@@ -88,3 +61,28 @@ def _parts(source: str) -> List[Tuple[int, str]]:
         parts.append((line, part))
         line += part.count("\n") + 3
     return parts
+
+
+def boot(config: Dict[str, Any]) -> None:
+    """`config` as in `core.Agent`. Raises nothing."""
+    try:
+        modules = Modules()
+        if "torch" in sys.modules and _thread.get_ident() == sys.modules["threading"].main_thread().ident:
+            modules.load("torch_quiet").first_session_in_this_thread()
+        # Not threading.Thread: that one waits for its start, and the user's thread counts would change.
+        _thread.start_new_thread(_run, (modules, config))
+    except Exception as error:
+        _last_words(error)
+
+
+def _run(modules: Modules, config: Dict[str, Any]) -> None:
+    try:
+        modules.rest = _REST  # from here on it is no longer the job's own thread that would pause
+        modules.load("core").Agent(config, modules).run()
+    except Exception as error:
+        _last_words(error)
+
+
+def _last_words(error: BaseException) -> None:
+    """An agent that can't start leaves no trace in the target; acceltop sees that nothing answers."""
+    del error

@@ -14,7 +14,6 @@ from acceltop.profiler.agent.budget import AWAY_EVERY_S, AWAY_S, NS, Meter, Plan
 from acceltop.profiler.agent.steps import ForwardShare, Interval, Marks, Step, Tracker, overlap, steps_frame
 from acceltop.profiler.agent.torch_events import Pace, Window
 from acceltop.profiler.agent.torch_hooks import Hooks
-from acceltop.profiler.agent.torch_quiet import bound_to_main, first_session_in_this_thread
 from acceltop.profiler.agent.torch_reach import reach
 from acceltop.profiler.agent.torch_rows import Key, Look, OpRows, Places, busy, kernel_rows, slices, walk
 from acceltop.profiler.agent.torch_session import Session
@@ -79,8 +78,6 @@ class Probe:
         self._pause(0.6)
 
     def _install(self) -> None:
-        if not bound_to_main() and self._session.wait_reason() is None:
-            self._session.main.run(_bind_kineto, 2.0)
         if not self._hooks.install():
             self._agent.note("warning", "torch.no_steps", "the optimizer is never idle: steps can't be counted")
 
@@ -291,11 +288,6 @@ class Probe:
                 frame.update(allocated=cuda.memory_allocated(index), reserved=reserved)
                 frame.update(peak=cuda.max_memory_allocated(index), device=self._device_id(index))
                 self._agent.emit(frame)
-
-
-def _bind_kineto() -> bool:
-    first_session_in_this_thread(nobody_else=True)
-    return True
 
 
 def uuid_name(properties: Any) -> str:

@@ -13,9 +13,19 @@ import time
 from typing import Any, Callable, List, Optional
 
 from acceltop.profiler.agent.main_thread import MainThread, StepEnd
-from acceltop.profiler.agent.torch_quiet import LogLevel, busy, is_warming_up, quiet, sees_all_threads, window_config
+from acceltop.profiler.agent.torch_quiet import (
+    LogLevel,
+    bound_to_main,
+    busy,
+    first_session_in_this_thread,
+    is_warming_up,
+    quiet,
+    sees_all_threads,
+    window_config,
+)
 
 OPEN_S = 1.0  # how long a window waits for the training thread to be at a safe point
+BIND_S = 2.0  # how long the first one waits for the main thread, where that is another
 CLOSE_S = 0.5  # then it is looked whether that thread still lives
 GIVE_WAY_S = 2.0  # how long a user's thread waits at most for our window to close
 _AUTOGRAD = ("torch/autograd/__init__.py", "torch/autograd/graph.py", "torch/autograd/function.py")
@@ -66,6 +76,8 @@ class Session:
 
     def start(self) -> bool:
         """Opens a window in the thread that trains; False when it did not come by, or may not now."""
+        if self._aside and not self._count and not bound_to_main():
+            self.main.run(_bind_kineto, BIND_S)
         self._place = self.step_end if self._aside else self.main
         self._place.run(self._open_here, OPEN_S)
         return self.open
@@ -172,6 +184,11 @@ class Session:
             finally:
                 os.environ.pop("TEARDOWN_CUPTI", None)
         return True
+
+
+def _bind_kineto() -> bool:
+    first_session_in_this_thread(nobody_else=True)
+    return True
 
 
 def _in_autograd() -> bool:

@@ -12,20 +12,40 @@ BASES = ("/tmp", "/dev/shm", "/var/tmp")
 _FILE, _START = "agent.py", "start.py"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-# Runs in the target: leaves no name behind, says nothing, and hands a Ctrl-C that hits it on to the job (from another
-# thread, once this namespace, and `x` with it, has gone: it would strike in here again, and be lost). A child that was
-# forked while the line waited has inherited it, hence the test of the PID.
+# Runs in the target's main thread, which does no more than start one: neither files nor the compiler may hold it up.
+# Where it waits for another thread it reads the file itself, since it may not come by a second time. It leaves no name
+# behind, says nothing, and hands a Ctrl-C that hits it on to the job (from another thread, once this namespace, and `x`
+# with it, has gone: it would strike in here again, and be lost). A child that was forked while the line waited has
+# inherited it, hence the test of the PID.
 _LINE = r"""__import__("builtins").exec("try:
- import os
+ import os,sys,_thread as t
  if os.getpid()=={pid}:
-  p='{path}';f=open(p+'/agent.py','rb');s=f.read();f.close()
-  for n in os.listdir(p):os.unlink(p+'/'+n)
-  os.rmdir(p);exec(compile(s,'<acceltop boot>','exec'),{{}})
+  a='''try:
+ f=open('{path}/agent.py','rb');exec(f.readline())
+except KeyboardInterrupt:raise
+except:pass''',{{}};w=sys._getframe(1).f_back
+  exec(*a)if w and'threading'in w.f_code.co_filename else t.start_new_thread(exec,a)
 except KeyboardInterrupt:
  import threading as t,_thread as i,weakref as w;x=t.Event();w.finalize(x,t.Timer(.01,i.interrupt_main).start)
 except:pass
 ",{{}})""".replace("\n", r"\n")
-_PATH = re.compile(rb"p='(/[\w/-]+)'")
+# Takes the file away and runs the rest of it, piece by piece from one pair of blank lines to the next: the job waits
+# for the interpreter while a piece is compiled.
+_FIRST = r"""
+import os, time
+path = os.path.dirname(f.name)
+pieces = f.read().split(b"\n\n\n")
+f.close()
+for name in os.listdir(path):
+    os.unlink(path + "/" + name)
+os.rmdir(path)
+space = {}
+for piece in pieces:
+    exec(compile(piece, "<acceltop boot>", "exec"), space)
+    time.sleep(0.001)
+"""
+_FIRST_LINE = f"exec(compile({_FIRST!r}, '<acceltop boot>', 'exec'))\n"
+_PATH = re.compile(rb"open\('(/[\w/-]+)/agent\.py'")
 
 
 class Drop:
@@ -62,7 +82,7 @@ class Drop:
         os.mkdir(self.name, 0o700, dir_fd=self._base)
         directory = os.open(self.name, _DIRECTORY, dir_fd=self._base)
         try:
-            for name, content in ((_FILE, source.encode()), (_START, line)):
+            for name, content in ((_FILE, (_FIRST_LINE + source).encode()), (_START, line)):
                 _write(directory, name, content, uid, gid)
             os.fchown(directory, uid, gid)
         finally:

@@ -1,4 +1,4 @@
-"""Run a piece of Python once in the main thread of a live process."""
+"""Run a piece of Python once in a live process: in a new thread, or in its main thread where that waits for another."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class Injection:
 
 
 def inject(pid: int, source: str, *, method: str = "auto", timeout_s: float = 5.0) -> Injection:
-    """Queue `source`, to be run once in a fresh namespace; returns as soon as it is queued.
+    """Queue `source`, to be run once in a fresh namespace; returns as soon as it is queued. It is compiled in pieces,
+    each up to two blank lines.
 
     Raises TargetError where that can't be done, UsageError for an unknown method or a wrong time.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib.resources import files
 
@@ -17,5 +16,5 @@ def agent_source(config: Mapping[str, object]) -> str:
         if entry.name.endswith(".py") and not entry.name.startswith("__")
     }
     boot = sources.pop("boot")
-    payload = json.dumps({"modules": sources, "config": dict(config)})
-    return f"{boot}\n\nboot({payload!r})\n"
+    data = (f"SOURCES[{name!r}] = {source!r}" for name, source in sources.items())
+    return "\n\n\n".join((boot, *data, f"boot({dict(config)!r})\n"))
