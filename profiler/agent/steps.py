@@ -11,9 +11,11 @@ import time
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Tuple
 
-DATA, BACKWARD, OPTIMIZER, COMMUNICATION = "data", "backward", "optimizer", "communication"
+DATA, FORWARD, BACKWARD, OPTIMIZER = "data", "forward", "backward", "optimizer"
+COMMUNICATION, OTHER = "communication", "other"
 Mark = Tuple[int, int, str, bool, int]  # time_ns, thread, phase, begins?, id of the optimizer
 Interval = Tuple[int, int]
+Span = Tuple[int, int, str]  # begin, end, phase
 MOST_STEPS = 4000  # in one frame; a job faster than that a second loses the oldest, counted
 PATIENCE = 64  # steps of another optimizer until it becomes the primary one
 
@@ -52,7 +54,7 @@ class Tracker:
 
     def __init__(self) -> None:
         self.count = 0
-        self.history: Deque[Tuple[int, int, str]] = deque(maxlen=4096)  # (begin, end, phase), for single windows
+        self.history: Deque[Span] = deque(maxlen=512)  # in the order of time, for single windows
         self.thread: Optional[int] = None
         self._follow(None)
 
@@ -125,8 +127,9 @@ class Tracker:
         if self._start and until > self._at:
             if before_backward:
                 self._rest.append((self._at, until))
+                self.history.append((self._at, until, FORWARD))
             else:
-                self._add("other", until - self._at)
+                self._add(OTHER, until - self._at)
         self._at = max(self._at, until)
 
     def _add(self, phase: str, ns: int) -> None:
@@ -170,7 +173,7 @@ def steps_frame(pid: int, first: int, steps: List[Step], profiled: List[bool], f
     columns: Dict[str, List[int]] = {}
     names = {name for step in steps for name in step.phases}
     if any(step.rest for step in steps):
-        names |= {"forward", "other"}
+        names |= {FORWARD, OTHER}
     for name in sorted(names):
         columns[name] = [_phase(step, name, forward) // 1000 * 1000 for step in steps]
     ends = [step.end // 1000 * 1000 for step in steps]
@@ -188,7 +191,7 @@ def steps_frame(pid: int, first: int, steps: List[Step], profiled: List[bool], f
 
 def _phase(step: Step, name: str, forward: float) -> int:
     ns = step.phases.get(name, 0)
-    if name in ("forward", "other"):
+    if name in (FORWARD, OTHER):
         rest = sum(b - a for a, b in step.rest)
-        ns += int(rest * forward) if name == "forward" else rest - int(rest * forward)
+        ns += int(rest * forward) if name == FORWARD else rest - int(rest * forward)
     return ns

@@ -15,7 +15,7 @@ from acceltop.profiler.agent.steps import ForwardShare, Interval, Marks, Step, T
 from acceltop.profiler.agent.torch_events import Pace, Window
 from acceltop.profiler.agent.torch_hooks import Hooks
 from acceltop.profiler.agent.torch_reach import reach
-from acceltop.profiler.agent.torch_rows import Key, Look, OpRows, Places, busy, kernel_rows, slices, walk
+from acceltop.profiler.agent.torch_rows import Key, Look, OpRows, Phases, Places, busy, kernel_rows, slices, walk
 from acceltop.profiler.agent.torch_session import Session
 
 STEPS_EVERY_S = 1.0  # to tell them twice as often cost a job in pure Python half a per cent more
@@ -59,6 +59,7 @@ class Probe:
             self._session.step_end.visit,
         )
         self._places, self._pace = Places(), Pace()
+        self._finished: List[Step] = []  # not yet told
         self._recent: Deque[float] = deque(maxlen=100)  # step durations, s
         self._windows: Deque[Seen] = deque(maxlen=64)
         self._away: Deque[List[int]] = deque(maxlen=64)  # [begin, end] of pauses
@@ -221,7 +222,9 @@ class Probe:
         """Of kernels where there are any, otherwise of ops."""
         launchers: Optional[Dict[int, Key]] = {} if window.kernels else None
         ops = OpRows(self._places, self._looks, launchers)
-        for node in walk(window.ops, self._rest):
+        self._hear()
+        phases = Phases(self._native_thread(), self._tracker.history)
+        for node in walk(window.ops, phases, self._rest):
             ops.add(node)
         own = ops.frames()
         return own if launchers is None else kernel_rows(window, launchers, self._device_id, self._places)
@@ -237,8 +240,12 @@ class Probe:
         return "cuda:%d" % index
 
     # ------------------------------------------------------------------ steps, cost, memory
+    def _hear(self) -> None:
+        self._finished += self._tracker.feed(self._marks.take())
+
     def _tell_steps(self) -> None:
-        steps = self._tracker.feed(self._marks.take())[-MOST_STEPS:]
+        self._hear()
+        steps, self._finished = self._finished[-MOST_STEPS:], []
         if not steps:
             return
         profiled = [self._account(step) for step in steps]

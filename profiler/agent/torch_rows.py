@@ -7,16 +7,17 @@ are then right also for ops that are long against the window (an op is counted a
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import lru_cache
 from heapq import nlargest
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from acceltop.profiler.agent.steps import Interval
+from acceltop.profiler.agent.steps import BACKWARD, DATA, OPTIMIZER, Interval, Span
 from acceltop.profiler.agent.torch_events import CHUNK, Kernel, Op, Window, launch
 
 MOST_ROWS = 200
 MOST_SLICES = 1000
-PHASE_OF = (("autograd::engine::", "backward"), ("Optimizer.", "optimizer"), ("enumerate(DataLoader)", "data"))
+PHASE_OF = (("autograd::engine::", BACKWARD), ("Optimizer.", OPTIMIZER), ("enumerate(DataLoader)", DATA))
 COMMUNICATION = ("nccl", "gloo:", "c10d::", "mpi:", "ucc:")
 
 Look = Tuple[int, int, str]
@@ -25,13 +26,28 @@ Key = Tuple[str, str, Optional[str]]
 """What calls of ops are added up by: name, framework op, phase."""
 
 
+class Phases:
+    """What the thread that trains was at in those `spans`, which are in the order of time and don't overlap."""
+
+    def __init__(self, thread: Optional[int], spans: Iterable[Span]) -> None:
+        self._thread, self._spans = thread, list(spans)
+        self._begins = [span[0] for span in self._spans]
+
+    def of(self, op: Op) -> Optional[str]:
+        """Of the whole op: what goes on beyond a span, as an annotation of the step does, is of no one phase."""
+        at = bisect_right(self._begins, op[1]) - 1
+        if op[0] != self._thread or at < 0 or -op[2] > self._spans[at][1]:
+            return None
+        return self._spans[at][2]
+
+
 class Node:
     """An op on its thread's stack while the window is walked through. Points at nothing that points back: it is gone
     as soon as it was looked at, and never work for the garbage collector."""
 
     __slots__ = ("thread", "start", "end", "name", "cut", "number", "annotation", "parent", "inside", "root", "phase")
 
-    def __init__(self, op: Op, parent: Optional[Node]) -> None:
+    def __init__(self, op: Op, parent: Optional[Node], phases: Phases) -> None:
         self.thread, self.start, negative_end, self.name, self.cut, self.number, self.annotation = op
         self.end, self.parent, self.inside = -negative_end, parent, 0
         self.phase = _phase(self.name)
@@ -42,6 +58,7 @@ class Node:
             self.phase = self.phase or parent.phase
             if not (parent.annotation or parent.name.startswith("autograd::")):
                 self.root = parent.root
+        self.phase = self.phase or phases.of(op)
 
     @property
     def own_ns(self) -> int:
@@ -53,7 +70,7 @@ def _phase(name: str) -> Optional[str]:
     return next((phase for prefix, phase in PHASE_OF if name.startswith(prefix)), None)
 
 
-def walk(ops: Iterable[Op], rest: Callable[[], None]) -> Iterator[Node]:
+def walk(ops: Iterable[Op], phases: Phases, rest: Callable[[], None]) -> Iterator[Node]:
     """Each op once all inside of it is known; nesting is by time, thread by thread. `ops` in their sorted order."""
     stack: List[Node] = []
     for number, op in enumerate(ops):
@@ -61,7 +78,7 @@ def walk(ops: Iterable[Op], rest: Callable[[], None]) -> Iterator[Node]:
             rest()
         while stack and (stack[-1].end <= op[1] or stack[-1].thread != op[0]):
             yield stack.pop()
-        stack.append(Node(op, stack[-1] if stack else None))
+        stack.append(Node(op, stack[-1] if stack else None, phases))
     while stack:
         yield stack.pop()
 
@@ -151,7 +168,7 @@ def _op_fields(key: Key, parent: Optional[Node]) -> Dict[str, Any]:
 def kernel_rows(
     window: Window, launchers: Dict[int, Key], device_id: Callable[[int], str], places: Places
 ) -> List[Dict[str, Any]]:
-    """Rows of kernels and copies by name, device, stream and the op that launched them."""
+    """Rows of kernels and copies by name, device, stream and the op that launched them, and in which phase."""
     rows: Dict[Any, Row] = {}
     for kernel in window.kernels:
         key = _row_key(kernel, launchers)
@@ -167,9 +184,9 @@ def kernel_rows(
     return _most(rows)
 
 
-def _row_key(kernel: Kernel, launchers: Dict[int, Key]) -> Tuple[str, int, int, Optional[str]]:
+def _row_key(kernel: Kernel, launchers: Dict[int, Key]) -> Tuple[Any, ...]:
     by = launchers.get(kernel[6])
-    return kernel[2], kernel[4], kernel[5], by[1] if by else None
+    return kernel[2], kernel[4], kernel[5], by and by[1:]
 
 
 def _launch_fields(by: Optional[Key], places: Places) -> Dict[str, Any]:

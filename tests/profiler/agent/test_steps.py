@@ -45,6 +45,12 @@ def test_phases_of_a_plain_step() -> None:
     assert step.rest == [(32 * MS, 35 * MS)]
 
 
+def test_work_before_a_backward_is_known_as_soon_as_that_begins() -> None:
+    tracker = Tracker()
+    tracker.feed([*one_step(10), *one_step(20)[:3]])  # the second step is in its backward
+    assert list(tracker.history)[-2:] == [(20 * MS, 22 * MS, "data"), (22 * MS, 25 * MS, "forward")]
+
+
 def test_marks_may_come_in_any_pieces() -> None:
     marks = [mark for begin in range(10, 200, 10) for mark in one_step(begin)]
     tracker = Tracker()

@@ -15,7 +15,7 @@ from acceltop.profiler.agent.budget import LONGEST_BEHIND_S, Plan
 from acceltop.profiler.agent.torch_events import Window
 from acceltop.profiler.agent.torch_probe import uuid_name
 from acceltop.profiler.agent.torch_reach import reach
-from acceltop.profiler.agent.torch_rows import Key, OpRows, Places, kernel_rows, slices, walk
+from acceltop.profiler.agent.torch_rows import Key, OpRows, Phases, Places, kernel_rows, slices, walk
 from acceltop.profiler.analysis.origin import origin
 
 MS = 1_000_000
@@ -81,7 +81,7 @@ def window(request: pytest.FixtureRequest) -> Window:
 def rows(window: Window) -> dict[str, dict[str, object]]:
     launchers: dict[int, Key] = {}
     ops = OpRows(Places(), [], launchers)
-    for node in walk(window.ops, no_rest):
+    for node in walk(window.ops, Phases(1, [(50, 350, "forward")]), no_rest):
         ops.add(node)
     return {row["name"]: row for row in kernel_rows(window, launchers, "gpu:{}".format, Places())}
 
@@ -97,8 +97,8 @@ def test_a_kernel_is_told_with_the_framework_op_its_phase_and_its_stream(window:
     by_maker = {origin(name): row for name, row in rows(window).items()}
     told = {maker: (row.get("op"), row.get("phase"), row["stream"]) for maker, row in by_maker.items()}
     assert told == {
-        "cuBLAS": ("aten::linear", None, 7),
-        "FlashAttention": ("aten::scaled_dot_product_attention", None, 7),
+        "cuBLAS": ("aten::linear", "forward", 7),
+        "FlashAttention": ("aten::scaled_dot_product_attention", "forward", 7),
         "CUTLASS": ("aten::mm", "backward", 7),
         "NCCL": ("c10d::allreduce_", "backward", 20),
         "Triton": ("aten::_foreach_add_", "optimizer", 7),

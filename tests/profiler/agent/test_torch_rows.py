@@ -11,9 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acceltop.profiler.agent.steps import Span
 from acceltop.profiler.agent.torch_events import Op, Window
 from acceltop.profiler.agent.torch_probe import user_line
-from acceltop.profiler.agent.torch_rows import MOST_ROWS, Key, Look, OpRows, Places, busy, kernel_rows, slices, walk
+from acceltop.profiler.agent.torch_rows import (
+    MOST_ROWS,
+    Key,
+    Look,
+    OpRows,
+    Phases,
+    Places,
+    busy,
+    kernel_rows,
+    slices,
+    walk,
+)
 
 
 def op(name: str, start: int, end: int, thread: int = 1, cut: bool = False) -> Op:
@@ -25,9 +37,10 @@ def no_rest() -> None:
     """Nobody waits for us."""
 
 
-def op_rows(ops: list[Op], looks: list[Look] | None = None) -> list[dict[str, Any]]:
+def op_rows(ops: list[Op], looks: list[Look] | None = None, spans: list[Span] | None = None) -> list[dict[str, Any]]:
+    """`spans` of the thread 1."""
     found = OpRows(Places(), looks or [])
-    for node in walk(sorted(ops), no_rest):
+    for node in walk(sorted(ops), Phases(1, spans or []), no_rest):
         found.add(node)
     return found.frames()
 
@@ -52,6 +65,18 @@ def test_phase_and_node_of_a_backward_op() -> None:
 def test_annotations_are_no_rows_but_tell_the_phase() -> None:
     found = rows([op("Optimizer.step#SGD.step", 0, 100), op("aten::add_", 10, 20)])
     assert list(found) == ["aten::add_"] and found["aten::add_"]["phase"] == "optimizer"
+
+
+def test_the_phase_of_what_no_annotation_tells_is_what_the_hooks_have_marked() -> None:
+    """As of forward work, and of an optimizer whose own annotation began before the window."""
+    whole_step = (1, 100, -900, "step", False, 0, True)  # as record_function has it: beyond any one phase
+    known = [op("aten::mul_", 20, 30), op("aten::linear", 110, 200), op("aten::addmm", 120, 190)]
+    unknown = [op("aten::clip", 400, 410), op("aten::item", 295, 305), op("aten::copy_", 120, 130, thread=2)]
+    spans = [(10, 50, "optimizer"), (100, 300, "forward")]
+    assert {row["name"]: row.get("phase") for row in op_rows([whole_step, *known, *unknown], spans=spans)} == {
+        **{"aten::mul_": "optimizer", "aten::linear": "forward", "aten::addmm": "forward"},
+        **{"aten::clip": None, "aten::item": None, "aten::copy_": None},
+    }
 
 
 def test_a_cut_op_counts_twice_and_is_no_minimum() -> None:
