@@ -5,6 +5,8 @@ Imports little, so that the sources are on their way to the first reading while 
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BufferedReader
@@ -41,16 +43,18 @@ def watch(
 
     `make` makes the sessions where what is watched is not of this machine; `limits` say how much is kept.
     """
-    from acceltop.views.feed import Feed
-    from acceltop.views.live import LiveLink
-    from acceltop.views.opening import Opening
-    from acceltop.views.theme import PALETTES, default_theme
+    with staying():
+        from acceltop.views.feed import Feed
+        from acceltop.views.live import LiveLink
 
-    looks = checked(looks)
-    feed = Feed()
-    link = LiveLink(context, feed, only, make)
-    link.start()
+        looks = checked(looks)
+        feed = Feed()
+        link = LiveLink(context, feed, only, make)
+        link.start()
     try:
+        from acceltop.views.opening import Opening
+        from acceltop.views.theme import PALETTES, default_theme
+
         with Opening(feed, PALETTES[looks.theme or default_theme()]):
             app = _app(link, feed, looks, limits, picker=not context.pids)
         _run(app)
@@ -60,14 +64,16 @@ def watch(
 
 def replay(path: str, follow: bool = False, looks: Looks | None = None) -> None:
     """The screens over a trace until the user quits. Raises TraceError when it can't be read at all."""
-    from acceltop.profiler.trace.reader import TraceReader
-    from acceltop.views.feed import Feed
-    from acceltop.views.replaying import ReplayLink
+    with staying():
+        load_numpy()
+        from acceltop.profiler.trace.reader import TraceReader
+        from acceltop.views.feed import Feed
+        from acceltop.views.replaying import ReplayLink
 
-    looks = checked(looks)
-    feed = Feed()
-    link = ReplayLink(TraceReader(path), feed, follow)
-    link.start()
+        looks = checked(looks)
+        feed = Feed()
+        link = ReplayLink(TraceReader(path), feed, follow)
+        link.start()
     app = _app(link, feed, looks)
     app.starts.append(lambda: link.meet(app.adopt, app.fail, app.deliver))
     _show(app, link)
@@ -100,6 +106,7 @@ def checked(looks: Looks | None) -> Looks:
 
 def _app(link: Link, feed: Feed, looks: Looks, limits: Limits | None = None, picker: bool = False) -> AcceltopApp:
     with staying():  # collecting thousands of objects while they are made costs a tenth of the first frame
+        load_numpy()
         from acceltop.profiler.timeline import Timeline
         from acceltop.views.app import AcceltopApp, PickerApp
         from acceltop.views.keys import config_path, load_keymap
@@ -107,6 +114,19 @@ def _app(link: Link, feed: Feed, looks: Looks, limits: Limits | None = None, pic
         keymap = load_keymap(config_path())
         kind = PickerApp if picker else AcceltopApp
         return kind(Timeline(limits), link, feed, looks.theme, looks.glyphs, keymap)
+
+
+def load_numpy() -> None:
+    """Without the threads of its linear algebra: one a processor, and each turns in circles for its first 20 ms."""
+    name = "OPENBLAS_NUM_THREADS"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        importlib.import_module("numpy")
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 def _show(app: AcceltopApp, link: Link) -> None:

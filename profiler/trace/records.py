@@ -41,7 +41,7 @@ class Places:
     def add(self, place: Place) -> None:
         self._numbers.extend(place)
 
-    def add_packed(self, places: bytes) -> None:
+    def add_packed(self, places: bytearray) -> None:
         """As they stand in an index: little-endian. Elsewhere they are in no order then, and the file is scanned."""
         self._numbers.frombytes(places)
 

@@ -77,15 +77,15 @@ def _indexed(file: BinaryIO, size: int) -> Layout | None:
 
 def _list(summary: bytes, found: Layout) -> None:
     """In few calls a record: a day has 86,400 chunks, and they were a tenth of the way to its first picture."""
-    at, end, head, chunks = 0, len(summary), _INDEX.unpack_from, list[bytes]()
+    at, end, head, chunks = 0, len(summary), _INDEX.unpack_from, bytearray()
     while at + _INDEX.size <= end:
         opcode, length, place = head(summary, at)
         body, at = at + HEAD.size, at + HEAD.size + length
         if opcode == CHUNK_INDEX and length >= len(place) and at <= end:
-            chunks.append(place)
+            chunks += place
         elif opcode == ATTACHMENT_INDEX and at <= end:
             found.attachments.extend(_attached(summary[body:at]))
-    found.chunks.add_packed(b"".join(chunks))
+    found.chunks.add_packed(chunks)
 
 
 def _attached(body: bytes) -> Iterator[Attached]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -18,7 +19,7 @@ def test_devices_and_what_was_read_of_them() -> None:
     frames: list[Frame] = [Hello(1, "node1"), FOUND, Sample(2, "nvml", values, FOUND.device)]
     title, _, rule, _, row = (line.text for line in picture(frames, 100))
     assert "acceltop  node1" in title
-    assert "1 devices" in rule
+    assert "4 devices" in rule
     assert row.split()[0] == "0" and " 42%" in row and "42.9/85.9 GB" in row
 
 
@@ -35,3 +36,15 @@ def test_a_whole_session_fits_its_terminal() -> None:
 def test_loads_neither_textual_nor_numpy() -> None:
     code = "import sys, acceltop.views.opening; print({'textual', 'numpy'} & sys.modules.keys())"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_numpy_brings_no_threads_and_the_environment_stays() -> None:
+    """A job that is started later must find its own settings."""
+    code = (
+        "import os; from acceltop.views.run import load_numpy; before = dict(os.environ); load_numpy(); "
+        "print(len(os.listdir('/proc/self/task')), os.environ == before)"
+    )
+    for settings in ({}, {"OPENBLAS_NUM_THREADS": "4"}):
+        environ = {**os.environ, **settings}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environ)
+        assert done.stdout == "1 True\n"
