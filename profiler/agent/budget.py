@@ -15,7 +15,7 @@ PERIOD_S = 1.9  # a window has a fixed price too: fewer and larger ones show mor
 SPREAD = (0.75, 1.0)  # of a period, at random: a fixed one would beat with the step
 FIRST_PERIODS_S = (0.3, 0.7)  # the first windows follow each other sooner: a picture at once, still within the sum
 LESSONS = 5  # windows that the price is learned from
-AIM = 0.6  # of the budget: prices are estimates, hooks aren't in them, and pauses are cut short at random
+AIM = 0.7  # of the budget: prices are estimates, and pauses are cut short at random
 LEAST = 0.25  # of the budget is for windows, whatever else is done
 AWAY_EVERY_S, AWAY_S = 20.0, 1.5  # now and then windows pause, to measure what they cost
 LEAST_WINDOWS, LEAST_PAUSES = 8, 5  # until then the cost is an estimate
@@ -64,7 +64,7 @@ class Plan:
         self._taken = self._events = 0
         self._guess_s = FIRST_WINDOW_S
         self._behind: Deque[float] = deque([0.0], maxlen=LESSONS)
-        self.always = 0.0  # share of the job's time that is worked on other things than windows
+        self.always = 0.0  # share of the job's time that goes into other things than windows
         self.correction = 1.0  # grows while the measured cost is above the budget
 
     def learn(self, events: int, length_s: float, stall_s: float, behind_s: float = 0.0) -> None:

@@ -25,6 +25,7 @@ SLICES_EVERY_S = 10.0
 RETRY_S = 0.5  # until the next try where no window could be opened
 LOOKS = 5  # at the training thread's Python line, within one window
 MOST_STEPS = 2000  # in one frame
+MARK_S = 2e-6  # what the job pays for each mark of the hooks, by `benchmarks.hooks_cost`
 BLIND = 8  # windows in a row without a kernel: it is no longer that they are too short
 
 
@@ -74,7 +75,7 @@ class Probe:
         self._next_window = now
         self._close_at = self._next_look = 0.0
         self._next_away = now
-        self._born, self._reading_s = (now, time.thread_time()), 0.0
+        self._born, self._reading_s, self._heard = (now, time.thread_time()), 0.0, 0
         self._install()
         self._pause(0.6)
 
@@ -241,7 +242,9 @@ class Probe:
 
     # ------------------------------------------------------------------ steps, cost, memory
     def _hear(self) -> None:
-        self._finished += self._tracker.feed(self._marks.take())
+        marks = self._marks.take()
+        self._heard += len(marks)
+        self._finished += self._tracker.feed(marks)
 
     def _tell_steps(self) -> None:
         self._hear()
@@ -280,9 +283,10 @@ class Probe:
             self._agent.emit(frame)
 
     def _beside_windows(self) -> float:
-        """Share of the time for which this thread has worked on other things than windows."""
+        """Share of the job's time that the hooks and this thread, but for its work on windows, have taken."""
         born, worked_s = self._born
-        return (time.thread_time() - worked_s - self._reading_s) / max(time.monotonic() - born, 1e-3)
+        others_s = time.thread_time() - worked_s - self._reading_s
+        return (others_s + MARK_S * self._heard) / max(time.monotonic() - born, 1e-3)
 
     def _tell_memory(self) -> None:
         if not self._session.cuda:
