@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App, SystemCommand
-from textual.binding import BindingType
+from textual.binding import ActiveBinding, BindingType
 from textual.dom import DOMNode
 from textual.geometry import Size
 from textual.message import Message
@@ -292,14 +292,13 @@ class AcceltopApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: all keys of this screen by what they do, and the themes."""
+        commands: dict[str, list[ActiveBinding]] = {}
         for active in screen.active_bindings.values():
-            binding = active.binding
-            if binding.description and binding.id:
-                yield SystemCommand(
-                    binding.description,
-                    f"key {self.get_key_display(binding)}",
-                    self._runner(binding.action, active.node),
-                )
+            if active.binding.description and active.binding.id:
+                commands.setdefault(active.binding.id, []).append(active)
+        for same in commands.values():
+            binding, keys = same[0].binding, " ".join(self.get_key_display(active.binding) for active in same)
+            yield SystemCommand(binding.description, f"key {keys}", self._runner(binding.action, same[0].node))
         for name in PALETTES:
             yield SystemCommand(f"theme: {name}", "colours of all screens", lambda name=name: self.use_theme(name))
 

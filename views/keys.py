@@ -69,6 +69,7 @@ APP_BINDINGS: list[BindingType] = [
     hidden("0", "zoom(0)", "usual zoom", "zoom.reset"),
     hidden("escape", "back", "back; on the first screen: detach, and choose another process", "back"),
     hidden("ctrl+z", "suspend_process", "suspend", "suspend"),
+    Binding("ctrl+p", "command_palette", "palette", id="palette", priority=True),
     Binding("question_mark,f1", "help", "help", id="help"),
     Binding("q,ctrl+c", "quit", "quit", id="quit", priority=False),
 ]
@@ -132,6 +133,7 @@ def binding_ids() -> set[str]:
 
 
 _BOUND = (
+    ("screens.page", "Page"),
     ("screens.kernel", "KernelPage"),
     ("screens.page", "FilterInput"),
     ("screens.help", "HelpScreen"),

@@ -9,12 +9,10 @@ import pytest
 from tests.views.screens import Hands, Live, on_screen, press, text_of
 from tests.views.session_frames import T0, TRAIN_PID, cpu_session, gpu_second, gpu_session
 from textual import events
-from textual.binding import Binding
 
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.model import Frame, Hello, ProcessFound, Sample
 from acceltop.views.app import AcceltopApp
-from acceltop.views.keys import APP_BINDINGS
 from acceltop.views.screens.help import HelpScreen
 from acceltop.views.screens.page import FilterInput
 from acceltop.views.widgets.kernels import KernelsPane
@@ -38,10 +36,11 @@ from acceltop.views.widgets.table_pane import TablePane
 )
 def test_screens_by_their_digit_and_back_by_escape(key: str, heading: str) -> None:
     async def test(app: AcceltopApp, pilot: Hands) -> None:
-        assert f"─ {heading} ─" in await press(app, pilot, key)
-        assert "─ 2 trends ─" in await press(app, pilot, "escape")
+        text = await press(app, pilot, key)
+        assert f"─ {heading} ─" in text and "─ trends ─" not in text
+        assert "─ trends ─" in await press(app, pilot, "escape")
         if key != "a":  # in the picker digits filter
-            assert "─ 2 trends ─" in await press(app, pilot, key, "1")
+            assert "─ trends ─" in await press(app, pilot, key, "1")
 
     on_screen(test, gpu_session(20))
 
@@ -193,7 +192,7 @@ def test_rows_move_and_open_and_close() -> None:
         assert "rank 3 of 53" in opened
         assert "rank 4 of 53" in await press(app, pilot, "n")
         assert "rank 3 of 53" in await press(app, pilot, "p")
-        assert "─ 2 trends ─" in await press(app, pilot, "escape")
+        assert "─ trends ─" in await press(app, pilot, "escape")
 
     on_screen(test, gpu_session(20))
 
@@ -233,12 +232,8 @@ def test_help_explains_the_pane_its_keys_and_metrics() -> None:
     on_screen(test, gpu_session(20), size=(120, 50))
 
 
-def test_palette_offers_every_binding_and_theme() -> None:
+def test_the_palette_changes_the_theme() -> None:
     async def test(app: AcceltopApp, pilot: Hands) -> None:
-        offered = {command.title for command in app.get_system_commands(app.screen)}
-        described = {binding.description for binding in APP_BINDINGS if isinstance(binding, Binding)}
-        assert described <= offered
-        assert "theme: light" in offered
         await press(app, pilot, "ctrl+p", *"theme: light", "enter")
         await pilot.pause(0.3)
         assert app.scene.palette.name == "light"
@@ -420,7 +415,7 @@ def test_only_keys_that_do_something_here_are_offered() -> None:
         assert all(words in offered for words in ("1-6 screens", "space pause", "enter open", "r record"))
         typing = (await press(app, pilot, "slash")).splitlines()[-1]
         assert [part.strip() for part in typing.split("   ")] == [
-            "enter keep the filter", "esc clear it", "f1 help", "^c quit"
+            "enter keep the filter", "esc clear it", "^p palette", "f1 help", "^c quit"
         ]  # fmt: skip
         picker = (await press(app, pilot, "escape", "a")).splitlines()[-1]
         assert all(words in picker for words in ("enter attach", "space mark", "/ filter", "? help", "q quit"))

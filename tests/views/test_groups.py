@@ -29,6 +29,7 @@ from acceltop.views.facts.groups import (
 from acceltop.views.facts.trends import trend
 from acceltop.views.scene import Scene
 from acceltop.views.widgets.devices import DevicesPane
+from acceltop.views.widgets.pane import Pane
 
 SILENT = "nvidia:GPU-3"
 
@@ -101,7 +102,7 @@ def test_enter_unfolds_and_sorting_by_a_figure_compares_all_devices() -> None:
         assert "8 GPUs" in folded
         assert "▼ thermal 6" in folded
         unfolded = await press(app, pilot, "enter")
-        assert len(unfolded.split("─ 2 steps")[0].splitlines()) > len(folded.split("─ 2 steps")[0].splitlines())
+        assert len(unfolded.split("─ 3 steps")[0].splitlines()) > len(folded.split("─ 3 steps")[0].splitlines())
         await press(app, pilot, "enter", "t")
         assert pane.sort == "activity"
         assert all(not isinstance(row, DeviceGroup) for row in pane.items())
@@ -186,3 +187,27 @@ def test_a_silent_device_has_no_part_in_the_charts_of_now() -> None:
     assert not all(map(math.isnan, rows["nvidia:GPU-4"][-4:]))
     others = [scene.value("hw.gpu.sm.active", f"nvidia:GPU-{gpu}") or 0.0 for gpu in range(8) if gpu != 3]
     assert trend(scene, "hw.gpu.sm.active", 60).now == pytest.approx(sum(others) / 7)
+
+
+@pytest.mark.parametrize(("gpus", "size"), [(8, (160, 48)), (16, (110, 30)), (2, (80, 24))])
+def test_a_device_that_comes_and_goes_moves_nothing_else(gpus: int, size: tuple[int, int]) -> None:
+    lost = DeviceLost(T0 + 20 * NS_PER_S, "nvidia:GPU-1", "fell off the bus")
+    found = DeviceFound(T0 + 22 * NS_PER_S, lost.device, "NVIDIA H100", "gpu", "NVIDIA", "nvml", 1)
+
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        places = []
+        for frames in ([lost], gpu_second(21, gpus), [found], gpu_second(22, gpus)):
+            app.scene.timeline.add_all(frames)
+            app.redraw()
+            await pilot.pause()
+            places.append(_places(app))
+        assert places[1:] == places[:1] * 3
+        assert "lost" not in text_of(app)
+
+    on_screen(test, gpu_session(20, gpus), size)
+
+
+def _places(app: AcceltopApp) -> object:
+    """Where the panes are, and the columns of the devices."""
+    columns = [(placed.x, placed.width) for placed in app.screen.query_one(DevicesPane)._placed]
+    return columns, [(pane.id, pane.region) for pane in app.screen.query(Pane)]

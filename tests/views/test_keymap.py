@@ -10,7 +10,7 @@ from tests.views.screens import Live
 from acceltop.profiler.errors import UsageError
 from acceltop.profiler.timeline import Timeline
 from acceltop.views.app import AcceltopApp
-from acceltop.views.keys import binding_ids, config_path, load_keymap
+from acceltop.views.keys import config_path, load_keymap
 
 toml = pytest.mark.skipif(sys.version_info < (3, 11), reason="tomllib came with Python 3.11")
 
@@ -78,7 +78,3 @@ def test_a_binding_gets_other_keys(tmp_path: Path) -> None:
             ]
 
     asyncio.run(run())
-
-
-def test_every_binding_has_an_id() -> None:
-    assert {"quit", "time.pause", "row.down", "kernel.next", "stack.idle", "slices.in"} <= binding_ids()

@@ -80,7 +80,7 @@ def test_recording_what_is_on_the_screen(tmp_path: Path) -> None:
     with terminal(code, columns=140, HOME=str(tmp_path)) as screen:
         screen.wait(lambda text: " cpu " in text)
         screen.send("\x1b")  # out of the picker, where letters filter
-        screen.wait(lambda text: "─ 3 kernels" in text)
+        screen.wait(lambda text: "─ 2 kernels" in text)
         screen.send("r")
         screen.wait(lambda text: "● rec" in text and " kB" in text)
         screen.send("q")
@@ -96,7 +96,7 @@ def test_a_recording_that_cannot_be_written_says_why(tmp_path: Path) -> None:
     with terminal(code, columns=140, HOME=str(tmp_path)) as screen:
         screen.wait(lambda text: " cpu " in text)
         screen.send("\x1b")
-        screen.wait(lambda text: "─ 3 kernels" in text)
+        screen.wait(lambda text: "─ 2 kernels" in text)
         (tmp_path / "gone").rmdir()
         screen.send("r")
         screen.wait(lambda text: "▲" in text and "● rec" not in text)

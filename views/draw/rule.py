@@ -9,7 +9,7 @@ from acceltop.views.draw.line import Line, Row, Span, clipped, spans_width
 
 
 def rule(width: int, title: str, number: str = "", hints: Iterable[Span] = (), focused: bool = False) -> Line:
-    """`─ 1 devices ───── hints ─`; the hints give way before the title does."""
+    """`─ 4 devices ───── hints ─`; the hints give way before the title does."""
     row = Row().put("─ ", "rule")
     if number:
         row.put(f"{number} ", "*accent")

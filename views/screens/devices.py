@@ -22,7 +22,6 @@ class DevicesPage(Page):
 
     def share_out(self, width: int, height: int) -> Mapping[str, int]:
         devices = self.query_one(DevicesPane)
-        devices.number = "4"
         scene = self.host.scene
         if scene.device is not None:
             devices.selected, scene.device = scene.device, None

@@ -15,8 +15,8 @@ from acceltop.views.widgets.kernel import KernelPane
 
 class KernelPage(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "step(1)", "next kernel", id="kernel.next", show=False),
-        Binding("p", "step(-1)", "next, previous", id="kernel.previous", key_display="n p"),
+        Binding("n", "step(1)", "next kernel", id="kernel.next"),
+        Binding("p", "step(-1)", "previous kernel", id="kernel.previous"),
         Binding("y", "copy", "copy name", id="kernel.copy"),
     ]
 

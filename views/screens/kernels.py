@@ -25,7 +25,6 @@ class KernelsPage(Page):
 
     def share_out(self, width: int, height: int) -> Mapping[str, int]:
         table = self.query_one(KernelsPane)
-        table.number = "2"
         table.details = width < BESIDE
         chosen = table.current
         self.query_one(KernelPane).identity = table.identity(chosen) if chosen else None

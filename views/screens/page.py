@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from acceltop.views.draw.line import Line, Row
-from acceltop.views.keys import is_text
+from acceltop.views.keys import hidden, is_text
 from acceltop.views.widgets.canvas import Canvas
 from acceltop.views.widgets.frame import KeyLine, LayersBar, TimeStrip, TitleBar
 from acceltop.views.widgets.pane import Pane, Watcher
@@ -50,6 +50,10 @@ class FilterInput(Input):
 class Page(Screen[None]):
     """A subclass gives `panes` and `share_out`."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "pane(1)", "pane", id="pane.next"),
+        hidden("shift+tab", "pane(-1)", "previous pane", "pane.previous"),
+    ]
     DEFAULT_CSS = """
     Page { layout: vertical; background: $background; }
     Page #body { height: 1fr; }
@@ -119,6 +123,18 @@ class Page(Screen[None]):
         height = widget.styles.height
         if height is None or height.value != lines:
             widget.styles.height = lines
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """Where there is one pane, or a filter is typed, no key goes to the next."""
+        if action != "pane":
+            return True
+        return not isinstance(self.focused, FilterInput) and sum(pane.focusable for pane in self.query(Pane)) > 1
+
+    def action_pane(self, direction: int) -> None:
+        if direction > 0:
+            self.focus_next(Pane)
+        else:
+            self.focus_previous(Pane)
 
     def leave(self) -> bool:
         """Esc: takes back the last thing that was entered on this screen; says whether there was one."""

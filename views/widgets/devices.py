@@ -40,7 +40,7 @@ def pct(share: float | None) -> str:
 class DevicesPane(TablePane[DeviceRow]):
     """One row a device, or one a host where there are too many; the columns that any of them fills."""
 
-    number, title = "1", "devices"
+    number, title = "4", "devices"
     explains = (
         "Every accelerator and the host's CPU. ▼ and a word at the right: what slows a device down, or is wrong. Of "
         "more devices than lines, or of several hosts, those of one host share a line: their mean (↓ the least busy), "
@@ -70,6 +70,8 @@ class DevicesPane(TablePane[DeviceRow]):
         super().__init__(id=id)
         self.grouped = self._crowded = False
         self._opened: set[str] = set()
+        self._tallest: tuple[object, int] = (None, 0)  # for what it may have, and the most lines of that it has taken
+        self._widest: tuple[int, int] = (0, 0)  # the same of the state's column, by the width of all
 
     def items(self) -> Sequence[DeviceRow]:
         """Who sorts by a figure compares devices, not hosts."""
@@ -101,12 +103,18 @@ class DevicesPane(TablePane[DeviceRow]):
             self.host.open_device(item.id)
 
     def within(self, most: int) -> int:
-        """The lines that it takes where it may have `most`: it is grouped where they are too few for all devices."""
+        """The lines that it takes where it may have `most`: it is grouped where they are too few for all devices.
+
+        It keeps those that it had: a device that comes and goes moves nothing below.
+        """
         over = 1 + (not self.headless)
         self.grouped = several_hosts(self.scene) or len(device_facts(self.scene)) + over > most
         wanted = max(len(self.items()), 1) + over
         self._crowded = wanted > most
-        return min(wanted, most)
+        room = most, len(self._opened)
+        kept = self._tallest[1] if self._tallest[0] == room else 0
+        self._tallest = room, max(kept, min(wanted, most))
+        return self._tallest[1]
 
     def columns(self, width: int) -> Sequence[Column[DeviceRow]]:
         rows = self.items()
@@ -126,10 +134,12 @@ class DevicesPane(TablePane[DeviceRow]):
         return [column for column in columns if column.needs <= width]
 
     def _state_width(self, width: int, rows: Sequence[DeviceRow]) -> int:
-        """Room for a word; for since when, only while a device is silent or lost."""
+        """Room for a word; for since when, once a device has been silent or lost."""
         longest = max((len(row_state(self.scene, row)[0]) for row in rows), default=0)
         most = 18 if width >= 110 else 16 if width >= 80 else 10
-        return 20 if width >= 180 else min(max(longest, 10), most)
+        kept = self._widest[1] if self._widest[0] == width else 10
+        self._widest = width, max(kept, min(longest, most))
+        return 20 if width >= 180 else self._widest[1]
 
     def _known_columns(self, width: int, roomy: bool, rows: Sequence[DeviceRow]) -> list[Column[DeviceRow]]:
         """Which metrics there are changes seldom: looked up every few seconds."""

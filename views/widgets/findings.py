@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 
 from acceltop.profiler.text import clean
 from acceltop.views.draw.line import Line, Row, Span, clipped
-from acceltop.views.draw.rule import keys
 from acceltop.views.draw.table import Column, text_cell
 from acceltop.views.facts.notes import Finding, clock, findings
 from acceltop.views.widgets.pane import Pane
@@ -20,15 +19,12 @@ class FindingsPane(Pane):
 
     watches = WATCHES
 
-    number, title = "4", "findings"
+    number, title = "w", "findings"
     explains = "▲ is wrong or slows the job down, ● is good to know. After → the next step."
 
-    def hints(self) -> Iterable[Span]:
-        return keys(("w", "why"))
-
     def wanted(self, width: int) -> int:
-        """Lines that it would fill, heading included."""
-        return 1 + max(min(len(findings(self.scene)), 3 if width >= 110 else 2), 1)
+        """Its lines, heading included: as many with one finding as with more, so that none moves what is there."""
+        return 4 if width >= 110 else 3
 
     def body(self, width: int, height: int) -> Sequence[Line]:
         found = findings(self.scene)

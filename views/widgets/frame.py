@@ -265,7 +265,7 @@ class KeyLine(Watcher):
         return [Row(back="bar").put(" ").add(keys(*pairs, gap=gap)).line()]
 
     def _pairs(self) -> list[tuple[str, str]]:
-        """In the order of KEY_ORDER; the screens' digits as one."""
+        """In the order of KEY_ORDER; the screens' digits, and what goes forth and back, as one."""
         shown: dict[str, tuple[str, str]] = {}
         page = cast("Page", self.screen)
         for active in self.screen.active_bindings.values():
@@ -273,6 +273,9 @@ class KeyLine(Watcher):
             if binding.show and binding.description and not page.types(binding.key):
                 key = _KEY_NAMES.get(binding.key, self.app.get_key_display(binding))
                 shown.setdefault(binding.id or "", (key, binding.description))
+        for one, other, meaning in _TOGETHER:
+            if one in shown and other in shown:
+                shown[one] = f"{shown[one][0]} {shown.pop(other)[0]}", meaning
         screens = [key for _, (key, meaning) in shown.items() if meaning.startswith("screen:")]
         pairs = {id: pair for id, pair in shown.items() if not pair[1].startswith("screen:")}
         ordered = sorted(pairs, key=lambda id: _KEY_ORDER.get(id, _ELSEWHERE))
@@ -281,6 +284,12 @@ class KeyLine(Watcher):
 
 
 _KEY_NAMES = {"enter": "enter", "escape": "esc", "tab": "tab"}
+_TOGETHER = (
+    ("kernel.next", "kernel.previous", "next, previous"),
+    ("slices.in", "slices.out", "zoom"),
+    ("slices.next", "slices.previous", "window"),
+    ("stack.previous_thread", "stack.next_thread", "thread"),
+)
 _ELSEWHERE = 3  # keys of the pane itself
 _ORDER = (
     "time.pause",

@@ -30,7 +30,7 @@ def short_name(name: str) -> str:
 
 class KernelsPane(TablePane[KernelFact]):
     watches = ("KernelWindow", "DeviceFound", "ProcessFound")
-    number, title, noun = "3", "kernels", "kernel"
+    number, title, noun = "2", "kernels", "kernel"
     explains = (
         "Kernels, copies and ops by their time in the range shown. share: of all kernel time. bound: the device's peak "
         "that it comes near to; latency: it is near none; –: not known. Calls and times are those of profiled windows."

@@ -59,6 +59,7 @@ class Pane(Watcher):
     """A subclass gives `title`, `hints` and `body`. The heading takes the first line."""
 
     number = ""
+    """The key of the screen that shows this in full."""
     title = ""
     metrics: tuple[str, ...] = ()
     """Metrics of the registry that it shows: what `?` explains."""

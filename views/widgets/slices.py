@@ -40,11 +40,11 @@ class SlicesPane(Pane):
     can_focus = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *arrows("slices", "lane", "line above", "line below", "call", "previous call", "next call"),
-        Binding("plus,equals_sign", "zoom(0.5)", "zoom", id="slices.in", key_display="+ -"),
-        hidden("minus", "zoom(2)", "zoom out", "slices.out"),
+        Binding("plus,equals_sign", "zoom(0.5)", "zoom in", id="slices.in"),
+        Binding("minus", "zoom(2)", "zoom out", id="slices.out"),
         hidden("0", "zoom(0)", "whole window", "slices.all"),
-        hidden("n", "window(1)", "next window", "slices.next"),
-        Binding("p", "window(-1)", "window", id="slices.previous", key_display="n p"),
+        Binding("n", "window(1)", "next window", id="slices.next"),
+        Binding("p", "window(-1)", "previous window", id="slices.previous"),
         hidden("y", "copy", "copy the name", "slices.copy"),
     ]
 

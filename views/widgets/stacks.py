@@ -36,8 +36,8 @@ class IciclePane(Pane):
         *arrows("stack", "depth", "caller", "callee", "sibling", "box at the left", "box at the right"),
         Binding("enter", "zoom_in", "zoom in", id="stack.zoom"),
         Binding("escape", "zoom_out", "out", id="stack.out"),
-        hidden("less_than_sign", "thread(-1)", "previous thread", "stack.previous_thread"),
-        Binding("greater_than_sign", "thread(1)", "thread", id="stack.next_thread", key_display="< >"),
+        Binding("less_than_sign", "thread(-1)", "previous thread", id="stack.previous_thread"),
+        Binding("greater_than_sign", "thread(1)", "next thread", id="stack.next_thread"),
         Binding("i", "idle", "idle", id="stack.idle"),
         hidden("y", "copy", "copy the name", "stack.copy"),
     ]

@@ -24,7 +24,7 @@ GAP = 3
 class TrendsPane(Pane):
     """As many charts as the width has room for: steps always, then activity, memory, ranks."""
 
-    number, title = "2", "trends"
+    title = "trends"
     explains = (
         "All devices over time: filled up to the lowest, dotted up to the highest, a line at their mean. The steps of "
         "the job: each column is the slowest of the steps it stands for."
@@ -156,7 +156,7 @@ def rank_block(scene: Scene, ranks: list[tuple[int, float]], width: int, height:
 class StepsPane(Pane):
     """Steps on a small screen: three figures at the left, the chart at the right."""
 
-    number, title = "2", "steps"
+    number, title = "3", "steps"
     explains = (
         "Training steps by phase, each column the slowest of the steps it stands for. Where data waits: the loader."
     )
