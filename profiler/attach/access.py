@@ -22,6 +22,10 @@ NO_CAPABILITY = TargetError(
 )
 
 
+class Occupied(TargetError):
+    """Another tool is in the target, or may be; most leave within milliseconds, as another acceltop does."""
+
+
 def certain_refusal(target: Target) -> TargetError | None:
     """Why `target` can't be attached by any method, where that is sure without trying."""
     return (
@@ -67,7 +71,7 @@ def denied(target: Target) -> TargetError:
         return yama
     if not has_capability():
         return NO_CAPABILITY if in_container() or os.geteuid() == 0 else _other_user(target)
-    return TargetError(
+    return Occupied(
         f"the kernel does not let process {target.pid} be traced (seccomp, an LSM or lockdown)",
         "look at `dmesg`; counters and stacks still work with --no-inject",
     )
@@ -76,12 +80,6 @@ def denied(target: Target) -> TargetError:
 def has_capability() -> bool:
     """Whether this process holds CAP_SYS_PTRACE."""
     return bool(int(proc.status(os.getpid())["CapEff"], 16) >> _CAP_SYS_PTRACE & 1)
-
-
-def traced_by(tracer: int) -> TargetError:
-    """What to say where another tool is in the target already."""
-    command = clean(" ".join(proc.arguments(tracer)), 80) if tracer else "unknown"
-    return TargetError(f"it is being traced by process {tracer} ({command})", "end that tool, then attach again")
 
 
 def _not_running(target: Target) -> TargetError | None:
@@ -93,7 +91,12 @@ def _not_running(target: Target) -> TargetError | None:
 
 
 def _traced(target: Target) -> TargetError | None:
-    return traced_by(target.tracer_pid) if target.tracer_pid else None
+    if not target.tracer_pid:
+        return None
+    command = clean(" ".join(proc.arguments(target.tracer_pid)), 80)
+    return Occupied(
+        f"it is being traced by process {target.tracer_pid} ({command})", "end that tool, then attach again"
+    )
 
 
 def _forbidden(target: Target) -> TargetError | None:

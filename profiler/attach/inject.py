@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from math import isfinite
+from time import monotonic, sleep
 
 from acceltop.profiler.attach import access, ladder, proc
 from acceltop.profiler.attach.delivery import Drop
@@ -18,6 +19,7 @@ from acceltop.profiler.errors import TargetError, UsageError
 
 _GDB_S = 60.0  # more than gdb is given by the helper
 _SLACK_S = 5.0
+_OCCUPIED_S = 1.0  # how long another tool may be in the target before we say so
 # Isolated and without site: nothing of the user's environment, and a start in 20 ms. The path comes from us.
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from acceltop.profiler.attach.helper import main; main()"
@@ -49,6 +51,17 @@ def inject(pid: int, source: str, *, method: str = "auto", timeout_s: float = 5.
     """
     if not (isfinite(timeout_s) and 0 < timeout_s <= 3600):
         raise UsageError(f"a time limit of {timeout_s} s", "use more than 0 and at most 3600")
+    end = monotonic() + _OCCUPIED_S
+    while True:
+        try:
+            return _inject(pid, source, method, timeout_s)
+        except access.Occupied:
+            if monotonic() > end:
+                raise
+            sleep(0.02)
+
+
+def _inject(pid: int, source: str, method: str, timeout_s: float) -> Injection:
     target = inspect(pid)
     if refusal := access.certain_refusal(target):
         raise refusal

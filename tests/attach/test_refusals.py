@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,14 @@ try:
     inject(int(sys.argv[2]), "pass")
 except TargetError as error:
     print(error)
+"""
+TRACER = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from acceltop.profiler.attach.ptrace import Thread
+thread = Thread(int(sys.argv[2]))
+ready()
+sys.stdin.readline()
 """
 PATH = json.dumps([entry for entry in sys.path if entry])
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start processes of other users")
@@ -94,19 +103,21 @@ def test_stopped(tmp_path: Path) -> None:
 
 
 def test_traced_already(tmp_path: Path) -> None:
-    tracer = """
-import json, sys
-sys.path[:] = json.loads(sys.argv[1])
-from acceltop.profiler.attach.ptrace import Thread
-thread = Thread(int(sys.argv[2]))
-ready()
-sys.stdin.readline()
-"""
     with running(LOOP) as process:
-        with running(tracer, PATH, str(process.pid)) as other:
+        with running(TRACER, PATH, str(process.pid)) as other:
             assert f"traced by process {other.pid} (" in refused(process.pid)
         wait_for(lambda: inspect(process.pid).tracer_pid == 0)
         ask(process.pid, tmp_path)
+
+
+def test_a_tool_that_leaves_at_once_is_waited_for(tmp_path: Path) -> None:
+    """As two of us do who attach in the same moment."""
+    with running(LOOP) as process, running(TRACER, PATH, str(process.pid)) as other:
+        assert inspect(process.pid).tracer_pid == other.pid
+        leaves = threading.Timer(0.3, other.terminate)
+        leaves.start()
+        ask(process.pid, tmp_path)
+        leaves.join()
 
 
 def test_not_python() -> None:
