@@ -12,30 +12,32 @@ from acceltop.profiler.clock import NS_PER_S
 SECOND_NS, FINE_NS, COARSE_NS = NS_PER_S, 10 * NS_PER_S, 300 * NS_PER_S
 MAX_TIME_NS = 1 << 62  # the year 2116, and room to count on in 64 bits
 RAW_CAPACITY, FINE_CAPACITY, COARSE_CAPACITY = 3600, 2160, 4032  # an hour at 1 Hz, 6 hours, 2 weeks
+_LUMP = 15  # rows; where more go at once an array takes other memory, and the holes of hundreds of them add up
 
 
 class Columns:
     """Arrays of equal length, one a type code, that keep at least the last `capacity` rows, oldest first."""
 
-    __slots__ = ("arrays", "capacity", "trimmed", "_slack")
+    __slots__ = ("arrays", "capacity", "trimmed", "most")
 
     def __init__(self, codes: str, capacity: int) -> None:
         self.arrays: tuple[array[float], ...] = tuple(array(code) for code in codes)
         self.capacity = capacity
         self.trimmed = False
-        self._slack = capacity + capacity // 4 + 1  # trimmed in lumps: moving the rest for each row would cost more
+        self.most = capacity + max(_LUMP, capacity // 256) - 1
+        """Rows that there may be: trimmed in lumps, since moving the rest for each row would cost more."""
 
     def append(self, *row: float) -> None:
         for column, value in zip(self.arrays, row):  # noqa: B905  (strict is slow, and this is the hottest line)
             column.append(value)
-        if len(self.arrays[0]) > self._slack:
+        if len(self.arrays[0]) > self.most:
             self.trim()
 
     def extend(self, columns: Iterable[array[int] | array[float]]) -> None:
         """Many rows at once: columns of equal length, of the right type codes."""
         for column, values in zip(self.arrays, columns, strict=True):
             column.extend(values)
-        if len(self.arrays[0]) > self._slack:
+        if len(self.arrays[0]) > self.most:
             self.trim()
 
     def trim(self) -> None:
@@ -143,22 +145,22 @@ class Level:
 class Series:
     """One metric of one subject. Readings whose clock went back are kept: whoever reads sorts."""
 
-    __slots__ = ("raw", "fine", "time_ns", "value", "source", "_times", "_values", "_slack")
+    __slots__ = ("raw", "fine", "time_ns", "value", "source", "_times", "_values", "_most")
 
     def __init__(self, raw_capacity: int = RAW_CAPACITY, fine_capacity: int = FINE_CAPACITY) -> None:
         self.raw = Columns("qd", raw_capacity)
         self.fine = Level(FINE_NS, fine_capacity, Level(COARSE_NS, COARSE_CAPACITY))
         self.time_ns, self.value, self.source = 0, 0.0, ""  # the last reading
         self._times, self._values = self.raw.arrays
-        self._slack = raw_capacity + raw_capacity // 4 if raw_capacity else -1
+        self._most = self.raw.most if raw_capacity else -1
 
     def add(self, time_ns: int, value: float, source: str) -> None:
         """Called for every reading there is: no call more than needed."""
         self.fine.add(time_ns, value, value, value)
         self.time_ns, self.value, self.source = time_ns, value, source
-        if self._slack < 0:
+        if self._most < 0:
             return
         self._times.append(time_ns)
         self._values.append(value)
-        if len(self._times) > self._slack:
+        if len(self._times) > self._most:
             self.raw.trim()

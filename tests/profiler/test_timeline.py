@@ -367,6 +367,20 @@ def test_stacks_add_up() -> None:
 # --- bounds
 
 
+def test_full_rings_take_no_other_memory() -> None:
+    """Where hundreds of arrays move, the holes that they leave add up."""
+    timeline = Timeline(Limits(raw=600, fine=300))
+    timeline.add_all(power(second, 1.0) for second in range(4000))
+    series = timeline.values[POWER]
+
+    def places() -> list[int]:
+        return [column.buffer_info()[0] for column in (*series.raw.arrays, *series.fine.rows.arrays)]
+
+    full = places()
+    timeline.add_all(power(second, 1.0) for second in range(4000, 8000))
+    assert places() == full
+
+
 def test_memory_is_flat_once_the_rings_are_full() -> None:
     timeline = Timeline(Limits(steps=2000, kernels=5, kernel_rows=20, stacks=5, tiers=((60 * S, 5),)))
 
