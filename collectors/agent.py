@@ -139,7 +139,7 @@ class Link:
         places = [f"{base}/{name}" for base in BASES]
         found, story = _connect(pid, places), "joined the agent that is already in the process"
         if found is None:
-            found, story = _inject(pid, places, context)
+            found, story = _inject(process, places, context)
         sock, door = found
         sock.sendall(json.dumps({"cmd": "configure", "budget": context.budget}).encode() + b"\n")
         sock.setblocking(False)
@@ -237,8 +237,11 @@ def _connect(pid: int, places: list[str]) -> tuple[socket.socket, Door] | None:
     return None
 
 
-def _inject(pid: int, places: list[str], context: SourceContext) -> tuple[tuple[socket.socket, Door], str]:
-    source = agent_source({"directories": places, "budget": context.budget})
+def _inject(
+    process: target.Target, places: list[str], context: SourceContext
+) -> tuple[tuple[socket.socket, Door], str]:
+    pid = process.pid
+    source = agent_source({"directories": places, "budget": context.budget}, process.python)
     done = injection.inject(pid, source, method=context.method)
     end = monotonic() + ANSWER_S
     try:
