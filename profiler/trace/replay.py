@@ -126,7 +126,8 @@ class Replay:
             if not isinstance(frame, _IDENTITY):
                 detail.add(frame)
         self._shown = t0_ns, t1_ns
-        self.timeline.show_detail(detail, (t0_ns, t1_ns))
+        # Before the first frame there is nothing to know: a chart may cover more than the whole trace.
+        self.timeline.show_detail(detail, (t0_ns if t0_ns > self.t0_ns else 0, t1_ns))
 
 
 _IDENTITY = (Hello, ClockSync, DeviceFound, ProcessFound)  # the overview knows their last state

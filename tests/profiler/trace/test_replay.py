@@ -120,6 +120,14 @@ def test_a_replay_shows_what_was_live(reader: TraceReader) -> None:
     )
 
 
+def test_a_range_that_begins_before_the_recording_is_shown_in_detail_too(reader: TraceReader) -> None:
+    replay = Replay(reader)
+    replay.show(T0 - 30 * S, T0 + 30 * S, around=0)
+    replay.show(T0 - 200 * S, T0 + 30 * S)
+    windows = replay.timeline.windows(PID, T0 - 200 * S, T0 + 30 * S)
+    assert len(windows) == 15 and all(window.slices for window in windows)
+
+
 def test_a_long_range_is_shown_by_its_levels(tmp_path: Path) -> None:
     told = recording(3000)
     with TraceReader(write(tmp_path / "a.mcap", told)) as reader:
