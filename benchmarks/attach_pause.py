@@ -3,7 +3,8 @@
 python -m benchmarks.attach_pause [--times 50] [--memray-times 5]
 
 The target trains a small regression and looks at the clock in a tight loop: what it reports is the largest gap between
-two looks, everything that an attach does to it included (the stop, the system calls, the injected line itself).
+two looks, everything that an attach does to it included (the stop, the system calls, what the agent's thread needs of
+the interpreter until it has answered). Each target is a fresh one.
 "nothing" is the same loop left alone for as long: other programs take the processor from it there too. "of it traced"
 is the tracer's own clock, from asking for the stop to letting go.
 """
@@ -13,12 +14,14 @@ from __future__ import annotations
 import argparse
 import mmap
 import shutil
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from threading import Event
@@ -26,12 +29,14 @@ from threading import Event
 from benchmarks.job import go_first
 from benchmarks.table import markdown
 
+from acceltop.profiler.agent.server import SOCKET
 from acceltop.profiler.attach.inject import inject
+from acceltop.profiler.attach.payload import agent_source
 
 HEAD = ("attach by", "times", "median ms", "p95 ms", "max ms")
 # Each round of the loop is one look at the clock and one step of gradient descent on a small vector.
 TARGET = """
-import mmap, sys, time
+import importlib.util, json, mmap, select, socket, sys, threading, time, typing  # all that PyTorch has long imported
 with open(sys.argv[1], "r+b") as file:
     gap = memoryview(mmap.mmap(file.fileno(), 8)).cast("q")
 weights, clock = [0.0] * 8, time.perf_counter_ns
@@ -78,12 +83,13 @@ def target() -> Iterator[Target]:
 
 
 def attach_ours(to: Target, pauses_ms: list[float]) -> None:
-    """Inject a line, wait until it has run."""
-    with tempfile.TemporaryDirectory() as folder:
-        ran = Path(folder, "ran")
-        injection = inject(to.pid, f"open({str(ran)!r}, 'w').close()")
-        while not ran.exists():
+    """Inject the agent, wait until it answers."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as link:
+        place = f"{folder}/agent"
+        injection = inject(to.pid, agent_source({"directories": [place]}, sys.version_info[:2]))
+        while link.connect_ex(f"{place}/{SOCKET}"):
             Event().wait(0.005)
+        link.recv(1)
         injection.discard()
     pauses_ms.append((injection.pause_ns or 0) / 1e6)
 
@@ -99,13 +105,13 @@ def measure(times: int, memray_times: int) -> dict[str, list[float]]:
     """Milliseconds."""
     found: dict[str, list[float]] = {"nothing": [], "acceltop": [], "acceltop, of it traced": [], "memray": []}
     traced = found["acceltop, of it traced"]
-    with target() as one:
-        for _ in range(times):
-            found["nothing"].append(one.gap_ms(lambda: Event().wait(0.25)))
-            found["acceltop"].append(one.gap_ms(lambda: attach_ours(one, traced)))
+    for _ in range(times):
+        with target() as fresh:
+            found["nothing"].append(fresh.gap_ms(lambda: Event().wait(0.5)))
+            found["acceltop"].append(fresh.gap_ms(partial(attach_ours, fresh, traced)))
     for _ in range(memray_times if Path(_memray()).exists() else 0):
-        with target() as fresh:  # it can't be attached twice
-            found["memray"].append(fresh.gap_ms(lambda: attach_memray(fresh)))
+        with target() as fresh:
+            found["memray"].append(fresh.gap_ms(partial(attach_memray, fresh)))
     return found
 
 
