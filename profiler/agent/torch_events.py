@@ -17,6 +17,7 @@ CHUNK = 64  # events between two pauses: the job waits for the interpreter lock 
 REST = 4  # pause by time worked
 LONGEST_REST_S = 0.02
 _USER_SCOPE = 7  # torch.profiler.record_function
+_UNSURE = "kernel or gpu_user_annotation"
 _LAUNCH = re.compile(r"Launch(Cooperative)?Kernel|GraphLaunch")  # CUDA and HIP, runtime and driver
 
 Op = Tuple[int, int, int, str, bool, int, bool]
@@ -47,6 +48,7 @@ class Window:
         self.longest: Dict[str, Tuple[int, int, str]] = {}  # of each name the call: ns, its place in kernels, metadata
         self.events = 0
         self.invalid = 0
+        self._unsure: List[Any] = []
 
     def read(self, events: List[Any]) -> None:
         self.events = len(events)
@@ -55,6 +57,7 @@ class Window:
                 self._rest()
             self._add(event)
         self.ops.sort()
+        self._settle()
 
     def _add(self, event: Any) -> None:
         start, end = _span(event)
@@ -67,8 +70,18 @@ class Window:
             self.ops.append((thread, start, -end, name, event.end_thread_id() == 0, number, kind != "cpu_op"))
         elif kind in ("kernel", "gpu_memcpy", "gpu_memset"):
             self._add_kernel(_kernel(event, kind, start, end), event)
+        elif kind == _UNSURE:
+            self._unsure.append(event)
         elif kind in ("cuda_runtime", "cuda_driver") and _LAUNCH.search(event.name()):
             self.launches[event.correlation_id()] = end
+
+    def _settle(self) -> None:
+        """An annotation spans the kernels launched in it on the device too, under the name that it has on the CPU."""
+        annotations = {op[3] for op in self.ops if op[6]} if self._unsure else set()
+        for event in self._unsure:
+            if event.name()[:NAME] not in annotations:
+                self._add_kernel(_kernel(event, "kernel", *_span(event)), event)
+        self._unsure.clear()
 
     def _add_kernel(self, kernel: Kernel, event: Any) -> None:
         _, duration, name, kind = kernel[:4]
@@ -105,10 +118,10 @@ def _kind_by_name(event: Any) -> str:
 def _device_kind(event: Any, name: str) -> str:
     if name.startswith(("Memcpy", "Memset")):
         return "gpu_" + name[:6].lower()
-    told = getattr(event, "is_user_annotation", None)  # it spans the kernels launched in it, and is no work itself
-    # In torch 2.4 nothing tells but that no op launched it: so may be a kernel, which is then left out.
-    annotation = told() if told is not None else not event.linked_correlation_id()
-    return "gpu_user_annotation" if annotation else "kernel"
+    told = getattr(event, "is_user_annotation", None)
+    if told is not None:
+        return "gpu_user_annotation" if told() else "kernel"
+    return "kernel" if event.linked_correlation_id() else _UNSURE  # torch 2.4: nothing but an op that launched it tells
 
 
 def _kernel(event: Any, kind: str, start: int, end: int) -> Kernel:

@@ -93,6 +93,18 @@ def test_kernels_copies_and_nothing_else_count(window: Window) -> None:
     assert {op[3] for op in window.ops} == {r.text for r in STEP if r.kind in ("cpu_op", "user_annotation")}
 
 
+@pytest.mark.parametrize("kind", [Record, OldRecord, OldestRecord], ids=["torch 2.13", "2.5", "2.4"])
+def test_a_kernel_that_no_op_launched_counts(kind: type[Record]) -> None:
+    launched = [launch(501, 20, op=0), Record("kernel", "triton_by_hand", 100, 150, 501, place=7)]
+    block = [
+        Record("user_annotation", "block", 10, 90, 1),
+        Record("gpu_user_annotation", "block", 100, 150, 1, place=7),
+    ]
+    assert [kernel[2] for kernel in read([kind(**vars(record)) for record in (*launched, *block)]).kernels] == [
+        "triton_by_hand"
+    ]
+
+
 def test_a_kernel_is_told_with_the_framework_op_its_phase_and_its_stream(window: Window) -> None:
     by_maker = {origin(name): row for name, row in rows(window).items()}
     told = {maker: (row.get("op"), row.get("phase"), row["stream"]) for maker, row in by_maker.items()}
