@@ -122,7 +122,7 @@ class Timeline(History):
     @property
     def series_count(self) -> int:
         """Grows when something is told of for the first time."""
-        return len(self.values) + (len(self._detail.values) if self._detail else 0)
+        return self.series_made + (self._detail.series_made if self._detail else 0)
 
     def latest(
         self, metric: str, device: str | None = None, pid: int | None = None, at_ns: int | None = None

@@ -71,7 +71,7 @@ class Scene:
         """The process that is shown: the picked one, else the lowest rank that was entered, else the only one."""
         if self.pid in self.timeline.processes:
             return self.pid
-        return self.memo("focus", self.seen("ProcessFound", "Steps", "Cost"), self._first_pid)
+        return self.memo("focus", self.seen("ProcessFound", "ProcessGone", "Steps", "Cost"), self._first_pid)
 
     def _first_pid(self) -> int | None:
         processes = self.timeline.processes

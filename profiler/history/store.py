@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
+from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.history.levels import FINE_CAPACITY, RAW_CAPACITY, Buckets, Level, Series
 from acceltop.profiler.history.merge import KernelMerger, StackMerger
 from acceltop.profiler.history.steps import STEP_CAPACITY, StepHistory
@@ -31,6 +32,7 @@ from acceltop.profiler.model import (
 
 MAX_NOTES = 2_000
 MAX_SLICES = 400_000  # single calls kept, of one process
+ENDED_NS = 3600 * NS_PER_S  # how long, at least, what is known of a process stays after its end
 
 
 class Key(NamedTuple):
@@ -75,6 +77,7 @@ class Limits:
     stacks: int = 60  # stack windows as they came: 10 minutes
     stack_rows: int = 2000
     tiers: tuple[tuple[int, int], ...] = TIERS
+    ended: int = 64  # processes that ended more than ENDED_NS before another one
 
 
 class History:
@@ -91,6 +94,7 @@ class History:
         self.span: tuple[int, int] | None = None
         """Time of the first and of the last frame, in ns."""
         self.values: dict[Key, Series] = {}
+        self.series_made = 0
         self._series_of: dict[tuple[str | None, int | None], dict[str, Series]] = {}
         self.words: dict[tuple[str | None, int | None], dict[str, State]] = {}
         self.step_histories: dict[int, StepHistory] = {}
@@ -99,13 +103,14 @@ class History:
         self.memory_stats: dict[tuple[int, str | None], MemoryStats] = {}
         self.costs: dict[int, Cost] = {}
         self.all_notes: deque[Note] = deque(maxlen=MAX_NOTES)
+        self._ended: dict[int, int] = {}  # when each process did, in that order
         self._adders: dict[type, Callable[[Any], None]] = {
             Hello: self._add_hello,
             ClockSync: lambda frame: None,
             DeviceFound: self.subjects.device_found,
             DeviceLost: self.subjects.device_lost,
             ProcessFound: self.subjects.process_found,
-            ProcessGone: self.subjects.process_gone,
+            ProcessGone: self._add_gone,
             Sample: self._add_sample,
             KernelWindow: self._add_kernels,
             StackWindow: self._add_stacks,
@@ -163,6 +168,31 @@ class History:
         make_room(self.hosts, frame.host)
         self.hosts[frame.host] = frame
 
+    def _add_gone(self, frame: ProcessGone) -> None:
+        if frame.pid not in self.subjects.processes:
+            return
+        self.subjects.process_gone(frame)
+        self._ended.pop(frame.pid, None)
+        self._ended[frame.pid] = frame.time_ns
+        while len(self._ended) > self.limits.ended:
+            pid, ended_ns = next(iter(self._ended.items()))
+            if ended_ns > frame.time_ns - ENDED_NS:
+                return
+            self._forget(pid)
+
+    def _forget(self, pid: int) -> None:
+        """All that is known of a process, unless its number is in use again."""
+        del self._ended[pid]
+        if self.subjects.processes[pid].gone is None:
+            return
+        tables: tuple[dict[Any, Any], ...] = (
+            self.subjects.processes, self.values, self._series_of, self.words, self.step_histories,
+            self.kernel_windows, self.stack_windows, self.memory_stats, self.costs,
+        )  # fmt: skip
+        for table in tables:
+            for key in [key for key in table if key == pid or isinstance(key, tuple) and pid in key]:
+                del table[key]
+
     def _add_sample(self, frame: Sample) -> None:
         device = self.subjects.canonical(frame.device)
         self.subjects.seen(device, frame.pid, frame.time_ns)
@@ -176,7 +206,11 @@ class History:
             series.add(frame.time_ns, value, frame.source)
 
     def _series(self, key: Key) -> Series:
-        return _kept(self.values, key, lambda: Series(self.limits.raw, self.limits.fine))
+        return _kept(self.values, key, self._new_series)
+
+    def _new_series(self) -> Series:
+        self.series_made += 1
+        return Series(self.limits.raw, self.limits.fine)
 
     def _add_states(self, device: str | None, frame: Sample) -> None:
         words = _kept(self.words, (device, frame.pid), dict)

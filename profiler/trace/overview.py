@@ -14,6 +14,7 @@ from acceltop.profiler import codec
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.history.levels import Buckets, Level
 from acceltop.profiler.history.store import History, Key, Limits, StepKey
+from acceltop.profiler.history.subjects import MAX_SUBJECTS
 from acceltop.profiler.model import Frame
 
 OVERVIEW, LEVELS, MEDIA_TYPE = "acceltop.overview", "acceltop.levels", "application/json+zstd"
@@ -27,6 +28,7 @@ LIMITS = Limits(
     stacks=0,
     stack_rows=300,
     tiers=((300 * NS_PER_S, 24), (3600 * NS_PER_S, 48)),
+    ended=MAX_SUBJECTS,
 )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from acceltop.profiler.clock import NS_PER_S, monotonic
+from acceltop.profiler.history.store import Limits
+from acceltop.profiler.history.subjects import MAX_SUBJECTS
 from acceltop.profiler.model import ClockSync, DeviceFound, Frame, Hello, ProcessFound
 from acceltop.profiler.timeline import Timeline
 from acceltop.profiler.trace.reader import Progress, TraceReader
@@ -94,7 +96,7 @@ class Replay:
 
     def __init__(self, reader: TraceReader, progress: Progress | None = None) -> None:
         """Reads the overview; where there is none, the whole trace (`progress`: 0…1)."""
-        self.timeline = Timeline()
+        self.timeline = Timeline(Limits(ended=MAX_SUBJECTS))
         self._reader = reader
         overview = reader.overview(progress)
         overview.fill(self.timeline)

@@ -381,6 +381,47 @@ def test_full_rings_take_no_other_memory() -> None:
     assert places() == full
 
 
+def life(pid: int, hour: int, seconds: int = 1) -> list[Frame]:
+    t0 = T0 + hour * 3600 * S
+    t1 = t0 + seconds * S
+    return [
+        ProcessFound(t0, pid, "python"),
+        Sample(t0, "host", {"process.cpu.utilization": 0.5}, pid=pid, states={"a": "b"}),
+        Steps(t0, pid, 0, (S,)),
+        KernelWindow(t0, t1, pid, "torch", (), 1),
+        StackWindow(t0, t1, pid, "py-spy", 100.0, 1, {"main": 1}),
+        MemoryStats(t0, pid, "agent", allocated=1),
+        Cost(t0, pid, 0.01, True),
+        ProcessGone(t1, pid),
+    ]
+
+
+def test_processes_that_ended_long_ago_are_forgotten() -> None:
+    timeline = Timeline(Limits(ended=2))
+    timeline.add_all(life(1, 0))
+    series = timeline.series_count
+    for pid in (2, 3, 4):
+        timeline.add_all(life(pid, pid - 1))
+        assert pid in timeline.processes
+    assert set(timeline.processes) == {3, 4} == {key.pid for key in timeline.values}
+    assert not timeline.states(pid=1) and not timeline.memory(1) and timeline.cost(1) is None
+    assert not timeline.step_bands(1, T0, T0 + S, 1) and not len(timeline.steps(1).index)
+    assert not timeline.windows(1, 0, T0 + S) and not timeline.stacks(1, 0, T0 + S)
+    assert timeline.series_count == 4 * series
+
+
+def test_a_number_that_is_in_use_again_is_no_ended_process() -> None:
+    timeline = Timeline(Limits(ended=1))
+    timeline.add_all([*life(1, 0), ProcessFound(T0 + 9 * S, 1, "bash"), *life(2, 4), *life(3, 8)])
+    assert set(timeline.processes) == {1, 3}
+
+
+def test_the_ranks_of_a_job_that_ended_stay_together() -> None:
+    timeline = Timeline(Limits(ended=2))
+    timeline.add_all(frame for pid in range(8) for frame in life(pid, 0, 4000 + pid))
+    assert len(timeline.processes) == 8
+
+
 def test_memory_is_flat_once_the_rings_are_full() -> None:
     timeline = Timeline(Limits(steps=2000, kernels=5, kernel_rows=20, stacks=5, tiers=((60 * S, 5),)))
 
