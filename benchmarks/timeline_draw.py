@@ -63,7 +63,7 @@ async def measure(calls: int, times: int) -> list[list[str]]:
         pane = app.screen.query_one(SlicesPane)
         shown = pane.shown()
         assert shown is not None and shown.calls == calls
-        whole = [timed(lambda: drawn(app, pane)) for _ in range(times)]
+        whole = [timed(lambda: drawn(app)) for _ in range(times)]
         near = []
         for _ in range(ZOOMS):
             near.append(timed(lambda: (pane.action_zoom(0.5), app.screen._compositor.render_strips())))
@@ -71,9 +71,9 @@ async def measure(calls: int, times: int) -> list[list[str]]:
             ["zoom in and redraw", spread(near, 1)]]  # fmt: skip
 
 
-def drawn(app: AcceltopApp, pane: SlicesPane) -> None:
+def drawn(app: AcceltopApp) -> None:
     """From the timeline to the cells of the terminal."""
-    pane.redraw()
+    app.redraw()
     app.screen._compositor.render_strips()
 
 

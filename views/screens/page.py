@@ -60,6 +60,9 @@ class Page(Screen[None]):
     Page Horizontal { height: auto; }
     """
 
+    _filtered: Widget | None = None
+    """What had the keys before a filter was typed."""
+
     @property
     def host(self) -> AcceltopApp:
         return cast("AcceltopApp", self.app)
@@ -150,6 +153,7 @@ class Page(Screen[None]):
         box = self.query_one(FilterInput)
         box.value = self.host.scene.filter
         box.display = True
+        self._filtered = self.focused
         self.set_focus(box)  # at once: what is typed meanwhile belongs into it
         self.host.focus_moved()
 
@@ -165,7 +169,10 @@ class Page(Screen[None]):
         if clear:
             box.value = ""
         box.display = False
-        self.focus_main()
+        if self._filtered is not None:
+            self.set_focus(self._filtered)
+        else:
+            self.focus_main()
 
     def focus_main(self) -> None:
         """Back to the pane that keys are for."""

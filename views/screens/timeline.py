@@ -1,4 +1,4 @@
-"""Single calls of a window."""
+"""Single calls of a window, and below them the same by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 from textual.widget import Widget
 
 from acceltop.views.screens.page import Page
+from acceltop.views.widgets.calls import CallsPane
 from acceltop.views.widgets.slices import SlicesPane
+
+LEAST_CALLS = 6  # lines of the table, heading included
 
 
 class TimelinePage(Page):
@@ -15,9 +18,12 @@ class TimelinePage(Page):
 
     def panes(self) -> Iterable[Widget]:
         yield SlicesPane(id="slices")
+        yield CallsPane(id="calls")
 
     def share_out(self, width: int, height: int) -> Mapping[str, int]:
-        return {"slices": height}
+        """In parts that don't depend on what is shown: a new window moves nothing."""
+        calls = max(height * 2 // 5, LEAST_CALLS)
+        return {"slices": height - calls, "calls": calls}
 
     def leave(self) -> bool:
         return self.query_one(SlicesPane).release()

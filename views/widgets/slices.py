@@ -6,23 +6,35 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 
 from acceltop.profiler import numbers
 from acceltop.profiler.model import KernelWindow
 from acceltop.profiler.text import clean
 from acceltop.views.draw.icicle import colour_of
-from acceltop.views.draw.line import BLANK, Line, Row, Span, fit
+from acceltop.views.draw.line import BLANK, Line, Row, Span, clipped, fit
 from acceltop.views.draw.rule import keys
 from acceltop.views.facts.awaited import CALLS, awaited
 from acceltop.views.facts.notes import clock
-from acceltop.views.facts.slices import Lane, SliceView, alike, lane_cells, nearest, slice_view, sliced_windows
+from acceltop.views.facts.slices import (
+    Lane,
+    SliceView,
+    alike,
+    callers,
+    lane_cells,
+    longest,
+    nearest,
+    slice_view,
+    sliced_windows,
+)
 from acceltop.views.keys import arrows, hidden
 from acceltop.views.widgets.kernels import short_name
 from acceltop.views.widgets.pane import Pane
 
 LABEL = 14
 NAMED = 6  # cells of one call from which its name stands in them
+TALLEST = 3  # lines of a lane, where there are few
 _LEVELS = " ▁▂▃▄▅▆▇█"
 _PHASE_COLOURS = ("phase.forward", "phase.backward", "phase.data", "phase.optimizer", "phase.communication", "warn")
 
@@ -33,9 +45,9 @@ class SlicesPane(Pane):
     watches = ("KernelWindow", "ProcessFound")
     number, title = "6", "timeline"
     explains = (
-        "Each line is a stream or a thread; what a call calls is in the line below it. A cell has the colour of the "
+        "Each row is a stream or a thread; what a call calls is in the row below it. A cell has the colour of the "
         "call that takes most of it, and is as high as its time is covered. Arrows go from call to call, + and - zoom "
-        "around the chosen one."
+        "around the chosen one, the wheel around the mouse. A filter leaves its matches their colour."
     )
     can_focus = True
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -54,7 +66,7 @@ class SlicesPane(Pane):
         self.lane = 0
         self.call: int | None = None
         self.view: tuple[int, int] | None = None  # ns after the window's start
-        self._top = 0
+        self._top, self._tall = 0, 1  # the first lane that is drawn, and the lines of each
 
     def window(self) -> KernelWindow | None:
         windows = sliced_windows(self.scene)
@@ -70,43 +82,68 @@ class SlicesPane(Pane):
         if window is None or shown is None:
             return ()
         held = "held" if self.window_t1 is not None else "newest"
-        told = f"{held} window, {clock(window.t1_ns)} · {numbers.count(shown.calls)} calls  "
-        pairs = [("n p", "window"), ("+ -", "zoom"), ("esc", "newest")]
-        return [Span(told, "dim"), *keys(*pairs[0 if self.size.width >= 100 else 2 :])]
+        told = f"{held} window, {clock(window.t1_ns)} · {numbers.count(shown.calls)} calls"
+        pairs = [("n p", "window"), ("+ -", "zoom")] if self.size.width >= 100 else []
+        back = [("esc", "newest")] if self.window_t1 is not None else []
+        return [Span(f"{told}  " if pairs or back else told, "dim"), *keys(*pairs, *back)]
+
+    def span(self, shown: SliceView) -> tuple[int, int]:
+        """What is in sight, in ns after the window's start."""
+        return self.view or (shown.start_ns, shown.end_ns)
 
     def body(self, width: int, height: int) -> Sequence[Line]:
         shown = self.shown()
         if shown is None:
             return self.waiting(awaited(self.scene, CALLS))
-        t0, t1 = self.view or (shown.start_ns, shown.end_ns)
+        t0, t1 = self.span(shown)
         cells = max(width - LABEL - 2, 8)
         lines = [_scale(t0, t1, shown.start_ns, cells), BLANK]
-        room = max(height - 7, 1)
+        room = max(height - 5, 1)
         self.lane = min(self.lane, len(shown.lanes) - 1)
-        top = min(max(self.lane - room // 2, 0), max(len(shown.lanes) - room, 0))
-        self._top = top
-        for at, lane in list(enumerate(shown.lanes))[top : top + room]:
-            lines.append(self._lane(shown, at, lane, t0, t1, cells))
-        return [*lines, BLANK, *self._told(shown, width)]
+        self._tall = min(max(room // len(shown.lanes), 1), TALLEST)
+        rows = room // self._tall
+        self._top = min(max(self.lane - rows // 2, 0), max(len(shown.lanes) - rows, 0))
+        for at, lane in list(enumerate(shown.lanes))[self._top : self._top + rows]:
+            lines += self._lane(shown, at, lane, t0, t1, cells)
+        return [*lines, *[BLANK] * (height - 2 - len(lines)), *self._told(shown, width)]
 
-    def _lane(self, shown: SliceView, at: int, lane: Lane, t0: int, t1: int, cells: int) -> Line:
-        chosen = at == self.lane
-        row = Row(back="selected" if chosen else "").put("▌" if chosen else " ", "accent")
-        row.put("" if lane.depth else clean(lane.label), "*text" if chosen else "dim", LABEL - 2).put(" ")
+    def _lane(self, shown: SliceView, at: int, lane: Lane, t0: int, t1: int, cells: int) -> list[Line]:
         found = lane_cells(lane, t0, t1, cells)
-        drawn = zip(found.name.tolist(), (found.covered * 8).round().astype(int).tolist(), strict=True)
-        for (name, full), run in groupby(drawn, key=lambda cell: (cell[0], cell[1] == 8)):
-            row.put(*self._run(shown, name, full, [level for _, level in run]))
+        drawn = zip(found.name.tolist(), (found.covered * 8 * self._tall).round().astype(int).tolist(), strict=True)
+        runs = [
+            (name, full, [level for _, level in run])
+            for (name, full), run in groupby(drawn, key=lambda cell: (cell[0], cell[1] == 8 * self._tall))
+        ]
+        chosen = at == self.lane
+        lines = []
+        for line in range(self._tall):
+            row = Row(back="selected" if chosen else "").put("▌" if chosen else " ", "accent")
+            label = "" if lane.depth or line else clean(lane.label)
+            row.put(label, "*text" if chosen else "dim", LABEL - 2).put(" ")
+            for name, full, levels in runs:
+                row.put(*self._run(shown, name, full, levels, line))
+            lines.append(row.line())
         if chosen and self.call is not None:
-            return _with_cursor(row.line(), int((lane.start[self.call] - t0) * cells / max(t1 - t0, 1)) + LABEL, cells)
-        return row.line()
+            column = int((lane.start[self.call] - t0) * cells / max(t1 - t0, 1)) + LABEL
+            return [_with_cursor(line, column, cells) for line in lines]
+        return lines
 
-    def _run(self, shown: SliceView, name: int, full: bool, levels: list[int]) -> tuple[str, str]:
-        """Neighbouring cells of one name: as high as they are covered, with the name in them where it has room."""
-        token = _token(shown, name)
+    def _run(self, shown: SliceView, name: int, full: bool, levels: list[int], line: int) -> tuple[str, str]:
+        """Neighbouring cells of one name in one line of a lane: as high as they are covered, with the name in them
+        where it has room."""
+        token = self._token(shown, name)
         if full and name >= 0 and len(levels) >= NAMED and self.scene.palette.coloured:
-            return fit(f" {short_name(shown.names[name])}", len(levels)), f"base@{token}"
-        return "".join(_LEVELS[max(level, 1) if name >= 0 else 0] for level in levels), token
+            text = f" {short_name(shown.names[name])}" if line == self._tall // 2 else ""
+            return fit(text, len(levels)), f"base@{token}"
+        below = 8 * (self._tall - 1 - line)
+        return "".join(_LEVELS[_level(level, below) if name >= 0 else 0] for level in levels), token
+
+    def _token(self, shown: SliceView, name: int) -> str:
+        if name < 0:
+            return ""
+        if self.scene.filter.lower() not in shown.names[name].lower():
+            return "faint"
+        return _PHASE_COLOURS[int(colour_of(shown.names[name]).rpartition(".")[2])]
 
     def _told(self, shown: SliceView, width: int) -> list[Line]:
         """The chosen call in words."""
@@ -123,8 +160,10 @@ class SlicesPane(Pane):
             f"gap before {numbers.duration(max(before, 0))} · {numbers.count(count)} calls like it, together "
             f"{numbers.duration(together)}"
         )
-        first = Row(back="bar").put("  ").put(fit(short_name(name), width - 4), "*text")
-        return [first.line(), Row(back="bar").put(second, "dim").line()]
+        outer = [shown.names[int(shown.lanes[at].name[call])] for at, call in callers(shown, self.lane, self.call)]
+        first = Row(back="bar").put("  ").put(numbers.shorten(short_name(name), width - 4), "*text")
+        first.put("".join(f" ← {short_name(name)}" for name in outer), "dim")
+        return [Line(clipped(spans, width), "bar") for spans in (first.line().spans, [Span(second, "dim")])]
 
     # --- hands
 
@@ -152,14 +191,29 @@ class SlicesPane(Pane):
         shown = self.shown()
         if shown is None:
             return
+        middle = sum(self.span(shown)) // 2
+        if self.call is not None:
+            lane = shown.lanes[self.lane]
+            middle = int(lane.start[self.call] + lane.duration[self.call] // 2)
+        self._zoom(shown, factor, middle)
+
+    def _zoom(self, shown: SliceView, factor: float, at: int) -> None:
+        """What is at that time comes into the middle."""
         self._hold()
-        t0, t1 = self.view or (shown.start_ns, shown.end_ns)
-        lane = shown.lanes[self.lane]
-        middle = int(lane.start[self.call] + lane.duration[self.call] // 2) if self.call is not None else (t0 + t1) // 2
+        t0, t1 = self.span(shown)
         length = max(int((t1 - t0) * factor), 200)
         whole = not factor or length >= shown.end_ns - shown.start_ns
-        first = min(max(middle - length // 2, shown.start_ns), shown.end_ns - length)
+        first = min(max(at - length // 2, shown.start_ns), shown.end_ns - length)
         self.view = None if whole else (first, first + length)
+        self.host.redraw()
+
+    def go_to(self, name: str) -> None:
+        """Chooses the longest call of that name in sight."""
+        shown = self.shown()
+        if shown is None or name not in shown.names:
+            return
+        self._hold()
+        self.lane, self.call = longest(shown, name, *self.span(shown))
         self.host.redraw()
 
     def action_window(self, steps: int) -> None:
@@ -184,15 +238,32 @@ class SlicesPane(Pane):
 
     def clicked(self, x: int, y: int) -> None:
         shown = self.shown()
-        at = self._top + y - 2
+        at = self._top + (y - 2) // self._tall
         if shown is None or y < 2 or at >= len(shown.lanes):
             return
         self._hold()
-        t0, t1 = self.view or (shown.start_ns, shown.end_ns)
-        cells = max(self.size.width - LABEL - 2, 8)
         self.lane = at
-        self.call = nearest(shown.lanes[self.lane], t0 + (x - LABEL) * (t1 - t0) // cells)
+        self.call = nearest(shown.lanes[self.lane], self._time(shown, x))
         self.host.redraw()
+
+    def _time(self, shown: SliceView, x: int) -> int:
+        """Of a column."""
+        t0, t1 = self.span(shown)
+        return t0 + (x - LABEL) * (t1 - t0) // max(self.size.width - LABEL - 2, 8)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        self._wheel(event, 0.8)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        self._wheel(event, 1.25)
+
+    def _wheel(self, event: events.MouseEvent, factor: float) -> None:
+        """What is under the mouse stays there."""
+        event.stop()
+        shown = self.shown()
+        if shown is not None:
+            at = self._time(shown, event.x)
+            self._zoom(shown, factor, at + int((sum(self.span(shown)) // 2 - at) * factor))
 
     def _hold(self) -> None:
         window = self.window()
@@ -208,10 +279,9 @@ class SlicesPane(Pane):
             self.view = start - (t1 - t0) // 2, start + (t1 - t0) // 2
 
 
-def _token(shown: SliceView, name: int) -> str:
-    if name < 0:
-        return ""
-    return _PHASE_COLOURS[int(colour_of(shown.names[name]).rpartition(".")[2])]
+def _level(covered: int, below: int) -> int:
+    """Eighths of a line that are covered, where so many lie below it; what is there at all shows in the lowest."""
+    return min(max(covered - below, 0 if below else 1), 8)
 
 
 def _scale(t0: int, t1: int, origin: int, cells: int) -> Line:
