@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from acceltop.profiler.clock import NS_PER_S, now_ns
 from acceltop.profiler.errors import AcceltopError
-from acceltop.profiler.model import Frame, Note
+from acceltop.profiler.model import Frame, Note, ProcessGone
 from acceltop.profiler.session import Session, Sink, installed
 from acceltop.profiler.source import SourceContext
 from acceltop.views.feed import Feed
@@ -186,6 +186,8 @@ class LiveLink:
         if kind in ("Hello", "DeviceFound", "ProcessFound"):
             key = getattr(frame, "device", None) or getattr(frame, "pid", None) or kind
             self._opening = {**self._opening, key: frame}
+        elif isinstance(frame, ProcessGone):
+            self._opening = {key: known for key, known in self._opening.items() if key != frame.pid}
 
 
 def _within(seconds: float, action: Callable[[], None]) -> None:
