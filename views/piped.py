@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from io import BufferedReader
 from typing import TYPE_CHECKING
 
 from acceltop.profiler.errors import AcceltopError
+from acceltop.profiler.model import Note
 from acceltop.views.feed import Feed
 from acceltop.views.link import Recording
 
@@ -62,9 +64,17 @@ class PipeLink:
         from acceltop.profiler.trace.reader import TraceReader
 
         reader = TraceReader("-", self._pipe)
+        told = now_ns = 0
         for frame in reader.frames():
             while self._feed.full and not self._stop.wait(WAIT_S):
                 pass
             self._feed(frame)
-        for problem in reader.problems:
-            self._feed(problem)
+            now_ns = frame.time_ns
+            told = self._tell(reader.problems, told, now_ns)
+        self._tell(reader.problems, told, now_ns)
+
+    def _tell(self, problems: Sequence[Note], told: int, now_ns: int) -> int:
+        """What could not be read since; says how many there are by now."""
+        for problem in problems[told:]:
+            self._feed(replace(problem, time_ns=problem.time_ns or now_ns))
+        return len(problems)
