@@ -33,17 +33,18 @@ class Job:
     name = "job"
     deadline_s = 2.0
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int] = now_ns) -> None:
+        self._now = clock
         self._chance = random.Random(1)
         self._pid = os.getppid()
         self._step = self._count = 0
 
     def open(self, context: SourceContext) -> Iterable[Frame]:
         layers = {"framework": ("PyTorch 2.13",)}
-        return [ProcessFound(now_ns(), self._pid, "python train.py", framework="PyTorch 2.13", layers=layers)]
+        return [ProcessFound(self._now(), self._pid, "python train.py", framework="PyTorch 2.13", layers=layers)]
 
     def poll(self) -> Iterable[Frame]:
-        now, chance = now_ns(), self._chance
+        now, chance = self._now(), self._chance
         durations = tuple(int(chance.gauss(1 / STEPS, 0.004) * NS_PER_S) for _ in range(STEPS))
         phases = {phase: tuple(d // len(PHASES) for d in durations) for phase in PHASES}
         yield Steps(now - NS_PER_S, self._pid, self._step, durations, phases)
