@@ -52,8 +52,9 @@ class DeviceFact:
             return "cpu"
         if self.found.kind == "gpu" and self.found.index is not None and self.found.source != "opencl":
             return str(self.found.index)
-        prefix = "ocl " if self.found.source == "opencl" else ""
-        return prefix + (self.found.name or self.found.device)
+        if self.found.source == "opencl" and self.found.index is not None:
+            return f"ocl {self.found.index}"
+        return self.found.name or self.found.device
 
     def key(self, metric: str) -> Key:
         """The host's CPU has the host's own metrics."""
@@ -194,6 +195,8 @@ def condition(scene: Scene, fact: DeviceFact) -> Condition:
     age = stale_s(scene, fact)
     if age is not None:
         return Condition("since", "warn", scene.now_ns - int(age * NS_PER_S))
+    if fact.found.source == "opencl" and not fact.state.last_ns:  # it lists devices, and reads nothing of them
+        return Condition("no counters", "dim")
     if fact.is_host:
         pressure = scene.value(*fact.key("system.pressure.cpu"))
         return Condition("·" if pressure is None else f"psi {pressure:.0%}", "dim")

@@ -120,7 +120,8 @@ class DevicesPane(TablePane[DeviceRow]):
         rows = self.items()
         roomy = width >= 110
         longest = 12 if width >= 180 or several_hosts(self.scene) else 8  # names of hosts say more than PoCL's
-        label = min(max([3, *(len(row.label) for row in rows)]), longest)
+        label = max((len(row.label) for row in rows), default=0)
+        label = 3 if label <= 3 else min(max(label, len("device")), longest)
         place = {row.id: index for index, row in enumerate(rows)}
         columns = [
             Column("device", "gpu" if label <= 3 else "device", label, self._label, lambda f: place[f.id], False),

@@ -83,15 +83,18 @@ class KernelPane(Pane):
 
     def _what(self, fact: KernelFact, width: int) -> list[Line]:
         kernel = fact.kernel
-        pairs = [
+        names = [
             ("name", kernel.name),
             ("made by", kernel.origin),
             ("op", kernel.op),
             ("module", _module(fact)),
             ("line", kernel.location),
-            ("launch" if kernel.launch else "runs on", " · ".join([*launch_words(kernel.launch), *on_stream(kernel)])),
         ]
-        return [_pair(label, clean(text), width) for label, text in pairs if text]
+        lines = [_pair(label, numbers.shorten(clean(text), width - _LABEL), width) for label, text in names if text]
+        placed = [*launch_words(kernel.launch), *on_stream(kernel)]
+        if placed:
+            lines.append(_pair("launch" if kernel.launch else "runs on", " · ".join(placed), width))
+        return lines
 
     def _how_much(self, fact: KernelFact, width: int) -> list[Line]:
         kernel = fact.kernel

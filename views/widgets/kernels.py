@@ -100,9 +100,7 @@ class KernelsPane(TablePane[KernelFact]):
             Column("mean", "mean", 8, _mean, lambda f: f.kernel.mean_ns, align=">"),
             *([per_step] if stepped else []),
             *(peaks if counted else phase),
-            Column(
-                "where", "where", 24 if width >= 190 else 16 if width >= 110 else 8, _where, lambda f: f.where, False
-            ),
+            Column("where", "where", _where_width(width, counted), _where, lambda f: f.where, False),
         ]
 
     def footer(self, width: int) -> Sequence[Line]:
@@ -207,6 +205,13 @@ def _bound(fact: KernelFact, width: int) -> tuple[Span, ...]:
 def _phase(fact: KernelFact, width: int) -> tuple[Span, ...]:
     phase = fact.kernel.phase
     return text_cell(clean(phase or numbers.UNKNOWN), width, f"phase.{phase}" if phase in _PHASES else "dim")
+
+
+def _where_width(width: int, counted: bool) -> int:
+    """Where peaks aren't known, there is room for a line with its function."""
+    if width >= (190 if counted else 150):
+        return 24
+    return 16 if width >= 110 else 8
 
 
 def _where(fact: KernelFact, width: int) -> tuple[Span, ...]:

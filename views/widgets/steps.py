@@ -31,8 +31,8 @@ class StepChartPane(Pane):
 
     def hints(self) -> Iterable[Span]:
         chart = step_chart(self.scene, max(self.size.width - 8, 8))
-        group = f"each the slowest of {chart.group} · " if chart and chart.group > 1 else ""
-        told = f"{len(chart.columns)} columns, {group}" if chart else ""
+        column = f"the slowest of {chart.group} steps" if chart and chart.group > 1 else "a step"
+        told = f"each column is {column} · " if chart else ""
         span = span_words(self.scene.head.history_ns)
         return [Span(f"{told}{span} · ", "dim"), Span("+ -", "*accent"), Span(" zoom  ", "dim"), Span("s", "*accent"),
                 Span(" slowest", "dim")]  # fmt: skip
@@ -65,6 +65,9 @@ class HistogramPane(Pane):
 
     title = "how they spread"
     explains = "How many steps of the range shown took how long."
+
+    def hints(self) -> Iterable[Span]:
+        return [Span("step time · number of steps", "dim")]
 
     def body(self, width: int, height: int) -> Sequence[Line]:
         pid, scene = self.scene.focus_pid, self.scene
