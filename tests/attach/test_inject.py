@@ -56,6 +56,7 @@ IN_MAIN = "__import__('_thread').get_ident() == __import__('threading').main_thr
 def test_runs_wherever_the_main_thread_stands(minor: int, wait: str, tmp_path: Path) -> None:
     """In it only where that costs it nothing: it waits for another thread."""
     with running("import threading\n" + WAITS[wait], program=python_or_skip(minor)) as process:
+        wait_for(lambda: state(process.pid) == ("R" if wait == "loop" else "S"), what="the thread to stand there")
         before = descriptors(process.pid)
         injection, in_main = ask(process.pid, tmp_path, IN_MAIN)
         assert in_main == (wait not in ("loop", "sleep"))

@@ -32,7 +32,7 @@ import json, socket, sys, time
 before = set(sys.modules)
 exec(sys.stdin.read(), {{}})
 link = socket.socket(socket.AF_UNIX)
-end = time.monotonic() + 10
+end = time.monotonic() + 60
 while True:
     try:
         link.connect({str(place / "agent.sock")!r})

@@ -27,6 +27,6 @@ def test_no_framework_is_said_and_nothing_is_left(minor: int) -> None:
             assert any("not imported a framework" in note for note in lines(watcher, "Note"))
         finally:
             end(watcher)
-        wait_for(lambda: not traces_of_us(process.pid), 5, "the agent has gone")
+        wait_for(lambda: not traces_of_us(process.pid), 10, "the agent has gone")
         assert finish(process) == "modules []\n"
         assert process.returncode == 0
