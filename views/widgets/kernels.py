@@ -208,10 +208,10 @@ def _phase(fact: KernelFact, width: int) -> tuple[Span, ...]:
 
 
 def _where_width(width: int, counted: bool) -> int:
-    """Where peaks aren't known, there is room for a line with its function."""
+    """Where peaks aren't known, there is room for a whole place in a file, or for its function too."""
     if width >= (190 if counted else 150):
         return 24
-    return 16 if width >= 110 else 8
+    return 16 if width >= 110 else 8 if counted else 11
 
 
 def _where(fact: KernelFact, width: int) -> tuple[Span, ...]:

@@ -21,6 +21,7 @@ from acceltop.views.widgets.trends import rank_block, span_words, step_block
 
 NO_STEPS = "no steps in this range"
 MOST_SLOW = 100
+WIDE = 110
 
 
 class StepChartPane(Pane):
@@ -44,19 +45,19 @@ class StepChartPane(Pane):
         return [
             *(Line((Span(" "), *line.spans)) for line in step_block(self.scene, width - 2, height - 2)),
             BLANK,
-            _summary(facts),
+            _summary(facts, width >= WIDE),
         ]
 
 
-def _summary(facts: StepFacts) -> Line:
-    row = Row().put(
-        f" {numbers.count(facts.count)} steps · {numbers.three(facts.rate_per_s)} steps/s · slowest ", "dim"
-    )
-    row.put(numbers.duration(facts.slowest))
+def _summary(facts: StepFacts, wide: bool) -> Line:
+    """Where there is little room, of the phases their shares alone; the slowest step stands below."""
+    row = Row().put(f" {numbers.count(facts.count)} steps · {numbers.three(facts.rate_per_s)} steps/s", "dim")
+    if wide:
+        row.put(" · slowest ", "dim").put(numbers.duration(facts.slowest))
     total = sum(facts.phases.values())
     for name, ns in facts.phases.items():
-        row.put(f"   {SHORT[name]} ", f"phase.{name}").put(numbers.duration(ns))
-        row.put(f" {ns / total:.0%}" if total else "", "dim")
+        row.put(f"   {SHORT[name]} ", f"phase.{name}")
+        row.put(f"{numbers.duration(ns)} " if wide else "").put(f"{ns / total:.0%}" if total else "", "dim")
     return row.line()
 
 
