@@ -47,10 +47,10 @@ class Hooks:
         optimizer, marks, step_end = sys.modules["torch.optim.optimizer"], self._marks, self._step_end
 
         def before(which: Any, args: Any, kwargs: Any) -> None:
-            _quietly(functools.partial(marks.begin, OPTIMIZER, id(which)))
+            _quietly(marks.begin, OPTIMIZER, id(which))
 
         def after(which: Any, args: Any, kwargs: Any) -> None:
-            _quietly(functools.partial(marks.end, OPTIMIZER, id(which)))
+            _quietly(marks.end, OPTIMIZER, id(which))
             _quietly(step_end)
 
         self._handles.append(optimizer.register_optimizer_step_pre_hook(before))
@@ -81,11 +81,11 @@ def _around(before: Optional[Callable[[], None]], after: Optional[Callable[[], N
     return around
 
 
-def _quietly(call: Optional[Callable[[], None]]) -> None:
+def _quietly(call: Optional[Callable[..., None]], *arguments: Any) -> None:
     """Nothing that goes wrong here may reach the user's code."""
     try:
         if call is not None:
-            call()
+            call(*arguments)
     except Exception:
         return
 
