@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -143,7 +143,7 @@ def _reader(hint: Any) -> Convert:
         return lambda value: tuple(map(item, _expect(list, value)))
     if origin is Mapping:
         item = _reader(args[1])
-        return lambda value: {k: item(v) for k, v in _expect(dict, value).items()}
+        return lambda value: {_shared(k): item(v) for k, v in _expect(dict, value).items()}
     if hasattr(hint, "__dataclass_fields__"):
         return _record(hint)
     return _SCALARS[hint]
@@ -153,6 +153,12 @@ def _expect(kind: type, value: Any) -> Any:
     if not isinstance(value, kind):
         raise CodecError(f"expected {kind.__name__}, found {type(value).__name__}")
     return value
+
+
+@lru_cache(maxsize=8192)
+def _shared(text: str) -> str:
+    """One object for equal texts: hundreds of windows are kept, and each names the same kernels and stacks."""
+    return text
 
 
 def _int(value: Any) -> int:
@@ -175,6 +181,6 @@ def _float(value: Any) -> float:
 _SCALARS: dict[Any, Convert] = {
     int: _int,
     float: _float,
-    str: lambda value: _expect(str, value),
+    str: lambda value: _shared(_expect(str, value)),
     bool: lambda value: _expect(bool, value),
 }

@@ -144,3 +144,14 @@ def test_frames_are_equal_where_kind_and_fields_are() -> None:
     assert first == same and first != other and first != DeviceLost(1, "host", "gone")
     assert hash(DeviceLost(1, "gpu", "gone")) == hash(DeviceLost(1, "gpu", "gone"))
     assert repr(DeviceLost(1, "gpu", "gone")) == "DeviceLost(time_ns=1, device='gpu', reason='gone')"
+
+
+def test_equal_texts_of_many_windows_are_one_object() -> None:
+    row = KernelRow("gemm", "kernel", 1, 1, 1, 1, module="model.layers.1")
+    line = codec.encode(KernelWindow(1, 2, 7, "torch", (row,), 1))
+    a, b = (codec.decode(line), codec.decode(line))
+    assert isinstance(a, KernelWindow) and isinstance(b, KernelWindow)
+    assert a.rows[0].name is b.rows[0].name and a.rows[0].module is b.rows[0].module
+    stacks = [codec.decode(codec.encode(StackWindow(1, 2, 7, "py-spy", 100.0, 1, {"main;train": 1}))) for _ in range(2)]
+    keys = [key for window in stacks if isinstance(window, StackWindow) for key in window.stacks]
+    assert keys[0] is keys[1]
