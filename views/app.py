@@ -168,6 +168,7 @@ class AcceltopApp(App[None]):
     def adopt(self, timeline: Timeline) -> None:
         """Shows another timeline, such as a recording that has been read."""
         self.scene.timeline = self.scene.head.timeline = timeline
+        self.scene.head.zoom_usual()
 
     def over(self) -> None:
         """Nothing more comes: what was live is a recording now."""
@@ -224,7 +225,7 @@ class AcceltopApp(App[None]):
         if steps:
             self.scene.head.zoom_by(steps)
         else:
-            self.scene.head.zoom = Playhead.zoom
+            self.scene.head.zoom_usual()
         self.redraw()
 
     def action_filter(self) -> None:

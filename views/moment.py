@@ -9,6 +9,7 @@ from acceltop.profiler.clock import NS_PER_S
 
 SPANS_S = (30, 60, 240, 900, 3600, 21_600, 86_400)  # what a chart may cover: + and - go through them
 SPEEDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+USUAL = 2  # of them
 RANGE_S = 60  # tables sum up this much before the cursor, unless a range is selected
 BLOCK_NS = 10 * NS_PER_S  # from a multiple of this on, so that what was summed up before can be used again
 
@@ -29,7 +30,7 @@ class Playhead:
 
     timeline: Extent
     recorded: bool = False
-    zoom: int = 2
+    zoom: int = USUAL
     speed: float = 1.0
     playing: bool = False
     selection: tuple[int, int] | None = None
@@ -133,6 +134,12 @@ class Playhead:
     def zoom_by(self, steps: int) -> None:
         """Positive: nearer, less time."""
         self.zoom = min(max(self.zoom - steps, 0), len(SPANS_S) - 1)
+
+    def zoom_usual(self) -> None:
+        """So near that a recording which is shorter than usual fills the charts."""
+        span = self.timeline.span if self.recorded else None
+        length = span[1] - span[0] if span else SPANS_S[USUAL] * NS_PER_S
+        self.zoom = next((at for at in range(USUAL) if SPANS_S[at] * NS_PER_S >= length), USUAL)
 
     def _select(self, start: int, end: int) -> None:
         self.selection = (min(start, end), max(start, end)) if start != end else None

@@ -197,6 +197,18 @@ def test_rows_move_and_open_and_close() -> None:
     on_screen(test, gpu_session(20))
 
 
+def test_rows_that_kept_their_places_under_the_hand_are_put_in_order_later_though_nothing_new_comes() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        pane = app.screen.query_one(KernelsPane)
+        await press(app, pilot, "shift+left")
+        assert pane.moved()
+        app.scene.clock_s = lambda: 1010.0
+        app.redraw(moved_only=True)
+        assert not pane.moved()
+
+    on_screen(test, gpu_session(20), recorded=True)
+
+
 def test_sort_goes_through_the_columns() -> None:
     async def test(app: AcceltopApp, pilot: Hands) -> None:
         text = await press(app, pilot, "2")

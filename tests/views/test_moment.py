@@ -82,3 +82,12 @@ def test_zoom_and_speed_stop_at_their_ends() -> None:
         head.zoom_by(-1)
         head.faster(-1)
     assert (head.history_ns, head.speed) == (SPANS_S[-1] * NS_PER_S, 0.1)
+
+
+@pytest.mark.parametrize(("length_s", "recorded", "shown_s"), [(25, True, 30), (31, True, 60), (300, True, 240),
+                                                                (25, False, 240)])  # fmt: skip
+def test_a_short_recording_fills_the_charts(length_s: int, recorded: bool, shown_s: int) -> None:
+    head = Playhead(Extent((0, length_s * NS_PER_S)), recorded)
+    head.zoom_by(1)
+    head.zoom_usual()
+    assert head.history_ns == shown_s * NS_PER_S

@@ -116,6 +116,7 @@ class Order(Generic[T]):
     """The order of a table's rows: recomputed when it may, else the last one, with new rows at the end."""
 
     identity: Callable[[T], Hashable]
+    waits: bool = False  # the last order was kept: another one may be right by now
     _rank: dict[Hashable, int] = field(default_factory=dict)
     _settled_s: float = -1e9
     _by: str = ""
@@ -132,7 +133,8 @@ class Order(Generic[T]):
         """`held` is the row that keeps its place when others move around it."""
         by = f"{column.id}{reverse}"
         free = now_s - self._settled_s >= SETTLE_S and now_s - last_key_s >= HANDS_OFF_S
-        if free or by != self._by:
+        self.waits = not free and by == self._by
+        if not self.waits:
             asked = by != self._by
             self._settled_s, self._by = now_s, by
             return self._sort(items, column, reverse, None if asked else held)

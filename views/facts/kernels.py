@@ -75,6 +75,7 @@ class KernelTable:
     group: str | None
     makers: list[tuple[str, float]]  # who made the kernels, by their share of time
     window_ns: int  # how long the last window was open
+    looked: float  # the part of the time since the first window of the range that was looked at
     sampled: bool
 
     @property
@@ -92,16 +93,17 @@ def kernel_table(scene: Scene) -> KernelTable | None:
 
 
 def _table(scene: Scene, pid: int) -> KernelTable | None:
-    windows = scene.timeline.windows(pid, *scene.head.range_ns())
+    t0, t1 = scene.head.range_ns()
+    windows = scene.timeline.windows(pid, t0, t1)
     if not windows:
         return None
     spots = scene.memo("kernel sums", (pid, id(scene.timeline)), _Sums).over(scene, pid, windows)
     devices = {id: state.found for id, state in scene.timeline.devices.items()}
     rows = [KernelFact(kernel, roofline(kernel, devices.get(kernel.device or ""))) for kernel in spots.ranked()]
-    last = windows[-1]
-    return KernelTable(
-        rows, spots.coverage(), spots.group, _makers(rows), last.profiled_ns // max(last.windows, 1), last.sampled
-    )
+    cover, last = spots.coverage(), windows[-1]
+    window_ns = last.profiled_ns // max(last.windows, 1)
+    looked = min(cover.profiled_ns / max(t1 - windows[0].t0_ns, cover.span_ns, 1), 1.0)
+    return KernelTable(rows, cover, spots.group, _makers(rows), window_ns, looked, last.sampled)
 
 
 class _Sums:

@@ -123,7 +123,7 @@ def coverage_words(table: KernelTable) -> str:
     """How much of the time was looked at."""
     cover = table.coverage
     window = f"{numbers.duration(table.window_ns)} windows · " if table.window_ns else ""
-    seen = f"{numbers.percent(cover.ratio)} of the time · " if cover.ratio is not None else ""
+    seen = f"{numbers.percent(table.looked)} of the time · "
     calls = "samples" if table.sampled else "calls"
     return f"{window}{seen}{numbers.count(cover.events)} {calls} · {numbers.count(cover.dropped)} dropped"
 

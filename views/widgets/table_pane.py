@@ -81,6 +81,9 @@ class TablePane(Pane, Generic[T]):
 
     # --- drawing
 
+    def moved(self) -> bool:
+        return super().moved() or self._order.waits
+
     def body(self, width: int, height: int) -> Sequence[Line]:
         items = self.items()
         columns = self.columns(width)

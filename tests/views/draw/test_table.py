@@ -72,7 +72,9 @@ def test_the_order_settles_for_two_seconds() -> None:
     assert _names(order.arrange([A, B, C], CALLS, False, 100.0, 0.0)) == "abc"
     later = [Item("a", 0), B, C]
     assert _names(order.arrange(later, CALLS, False, 101.9, 0.0)) == "abc"
+    assert order.waits
     assert _names(order.arrange(later, CALLS, False, 102.1, 0.0)) == "bca"
+    assert not order.waits
 
 
 def test_no_row_moves_soon_after_a_key() -> None:
