@@ -26,6 +26,7 @@ class ProcessesPage(Page):
 
     def share_out(self, width: int, height: int) -> Mapping[str, int]:
         devices = self.query_one(DevicesPane)
+        devices.number = ""  # digits filter here
         rows = devices.within(max(height // 2, 3))
         return {"devices": rows, "processes": height - rows}
 

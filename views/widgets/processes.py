@@ -48,7 +48,7 @@ class ProcessesPane(TablePane[ProcessState]):
         return item.found.pid
 
     def empty(self) -> str:
-        return "no process here uses an accelerator or an ML framework: devices still live above"
+        return "no process here uses an accelerator or an ML framework; `acceltop demo` starts one to look at"
 
     def opened(self, item: ProcessState) -> None:
         processes = self.scene.timeline.processes
