@@ -24,7 +24,7 @@ KERNELS = 300
 STEPS = 12  # a second
 NAMES = [f"void cutlass::kernel_{n}<cutlass_80_tensorop_bf16_s16816gemm_{n}x128_nn_align8>" for n in range(KERNELS)]
 STACK = "MainThread;<module> (train.py:9);train (train.py:{n});forward (model.py:{n})"
-SHORT = Limits(raw=600, fine=12, steps=4000, tiers=((5 * NS_PER_S, 6), (15 * NS_PER_S, 4)))
+SHORT = Limits(raw=600, fine=6, steps=4000, tiers=((5 * NS_PER_S, 6), (15 * NS_PER_S, 4)))
 
 
 class Job:
