@@ -113,7 +113,7 @@ def picture(frames: Iterable[Frame], width: int) -> list[Line]:
     columns = layout(_COLUMNS, width)
     title = Row(Span(" "), Span("acceltop", "*accent"), Span(f"  {clean(host)}", "dim"), back="bar").line()
     rows = sorted(devices.values(), key=lambda device: (device[0].kind == "cpu", device[0].index or 0))
-    return [title, BLANK, rule(width, "devices", "4"), heading(columns), *(table_row(columns, row) for row in rows)]
+    return [title, BLANK, rule(width, "devices"), heading(columns), *(table_row(columns, row) for row in rows)]
 
 
 def _label(device: _Device, width: int) -> tuple[Span, ...]:

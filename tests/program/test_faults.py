@@ -25,7 +25,7 @@ def moves(screen: Terminal, gpu: int) -> None:
 
 def test_a_hung_gpu_says_since_when_and_the_others_go_on(driver: FakeDriver, tmp_path: Path) -> None:
     with acceltop(home=tmp_path, columns=160, environ=driver.env) as screen:
-        shows(screen, "─ 4 devices", "q quit")
+        shows(screen, " devices ─", "q quit")
         moves(screen, 2)
         driver.set(hung="2")
         screen.wait(lambda _: "since" in row(screen, 2) or "since" in screen.text, 20)
@@ -36,7 +36,7 @@ def test_a_hung_gpu_says_since_when_and_the_others_go_on(driver: FakeDriver, tmp
 
 def test_a_driver_that_hangs_as_a_whole(driver: FakeDriver, tmp_path: Path) -> None:
     with acceltop(home=tmp_path, columns=160, environ=driver.env) as screen:
-        shows(screen, "─ 4 devices", "q quit")
+        shows(screen, " devices ─", "q quit")
         moves(screen, 0)
         driver.set(hung="all")
         matches(screen, r"since \d\d:\d\d:\d\d|not answered", 20)
@@ -48,7 +48,7 @@ def test_a_driver_that_hangs_as_a_whole(driver: FakeDriver, tmp_path: Path) -> N
 def test_a_driver_that_hangs_from_the_start(driver: FakeDriver, tmp_path: Path) -> None:
     driver.set(hung="all")
     with acceltop(home=tmp_path, columns=160, environ=driver.env) as screen:
-        shows(screen, "─ 4 devices", "q quit", "cpu")
+        shows(screen, " devices ─", "q quit", "cpu")
         quits(screen, "the driver hangs from the start")
 
 

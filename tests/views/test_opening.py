@@ -19,7 +19,7 @@ def test_devices_and_what_was_read_of_them() -> None:
     frames: list[Frame] = [Hello(1, "node1"), FOUND, Sample(2, "nvml", values, FOUND.device)]
     title, _, rule, _, row = (line.text for line in picture(frames, 100))
     assert "acceltop  node1" in title
-    assert "4 devices" in rule
+    assert "─ devices ─" in rule
     assert row.split()[0] == "0" and " 42%" in row and "42.9/85.9 GB" in row
 
 

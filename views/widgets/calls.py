@@ -10,7 +10,7 @@ from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Line, Span
 from acceltop.views.draw.table import Column, Order, tail_cell, text_cell
 from acceltop.views.facts.slices import CallFact, calls_within
-from acceltop.views.widgets.kernels import short_name
+from acceltop.views.widgets.kernels import percent_figure, short_name
 from acceltop.views.widgets.slices import SlicesPane
 from acceltop.views.widgets.table_pane import TablePane
 
@@ -76,6 +76,6 @@ class CallsPane(TablePane[CallFact]):
 
         def draw(fact: CallFact, width: int) -> tuple[Span, ...]:
             drawn = bar(fact.own_ns / top if top else None, width - 5, "share")
-            return tail_cell(drawn, f"{fact.own_ns / total * 100:.1f}" if total else numbers.UNKNOWN, width)
+            return tail_cell(drawn, percent_figure(fact.own_ns / total) if total else numbers.UNKNOWN, width)
 
         return draw

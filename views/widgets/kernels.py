@@ -155,12 +155,17 @@ def on_stream(kernel: Kernel) -> list[str]:
     return [] if kernel.stream is None else [f"stream {kernel.stream}"]
 
 
+def percent_figure(share: float) -> str:
+    """In at most four cells, for a column that says what it is."""
+    return f"{share * 100:.1f}"[:4].rstrip(".")
+
+
 def _share(table: KernelTable | None) -> Callable[[KernelFact, int], tuple[Span, ...]]:
     top = table.rows[0].kernel.share if table and table.rows else 1.0
 
     def draw(fact: KernelFact, width: int) -> tuple[Span, ...]:
         share = fact.kernel.share
-        return tail_cell(bar(share / top if top else None, width - 5, "share"), f"{share * 100:.1f}", width)
+        return tail_cell(bar(share / top if top else None, width - 5, "share"), percent_figure(share), width)
 
     return draw
 
