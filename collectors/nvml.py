@@ -6,11 +6,10 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from acceltop.collectors.nvml_crew import Crew
+from acceltop.collectors.nvml_crew import Crew, Job
 from acceltop.collectors.nvml_gpu import Gpu, Place, runtime_status
 from acceltop.collectors.nvml_processes import PidMap
 from acceltop.collectors.nvml_unit import NAME
@@ -103,8 +102,8 @@ class Source:
         frames = [frame for watched in self._watched for frame in watched.frames()]  # of late ones that came meanwhile
         free = [watched for watched in self._watched if not watched.busy]
         asked = self._crew.ask([watched.gpu.read for watched in free])
-        for watched, future in zip(free, asked, strict=True):
-            watched.asked(future)
+        for watched, job in zip(free, asked, strict=True):
+            watched.asked(job)
         self._crew.settle(asked, self._deadline_s)
         frames += [frame for watched in self._watched for frame in watched.frames()]
         users = {frame.pid for frame in frames if isinstance(frame, Sample) and frame.pid is not None}
@@ -116,16 +115,16 @@ class _Watched:
 
     def __init__(self, gpu: Gpu) -> None:
         self.gpu = gpu
-        self._reading: Future[list[Frame]] | None = None
+        self._reading: Job[list[Frame]] | None = None
         self._asked_ns = 0
         self._late = False
 
     @property
     def busy(self) -> bool:
         """A reading is out: never a second one beside it."""
-        return self._reading is not None and not self._reading.done()
+        return self._reading is not None and not self._reading.done
 
-    def asked(self, reading: Future[list[Frame]]) -> None:
+    def asked(self, reading: Job[list[Frame]]) -> None:
         """A new reading is out."""
         self._reading, self._asked_ns = reading, now_ns()
 
@@ -133,7 +132,7 @@ class _Watched:
         """The reading if it is there, else a Note when it became late."""
         if self._reading is None:
             return []
-        if not self._reading.done():
+        if not self._reading.done:
             return [] if self._late else [self._turn_late()]
         reading, self._reading = self._reading, None
         return [*self._back(), *reading.result()]

@@ -26,6 +26,7 @@ _THROTTLE = {
     0x400: "reliability",
 }
 _SLOW_S = 10.0  # between two readings of what hardly ever changes
+_WARMING_S = 5.0  # and of how warm its memory is, where that takes a call of its own
 _Bound = tuple[str, float, list[tuple[str, list[int | None]]]]  # metric, scale, calls
 
 
@@ -177,13 +178,15 @@ class FieldValues:
         self._calls = calls
         self._wanted = [_MEMORY_TEMPERATURE, *(_COUNTERS if counters else ())]
         self._before: dict[tuple[int, int], tuple[float, int]] = {}
+        self._pace_s, self._due_s = 0.0 if counters else _WARMING_S, 0.0
 
     def values(self) -> dict[str, float]:
         """Empty parts where the device has no such field; rates from the second reading on."""
-        if not self._wanted:
+        if not self._wanted or monotonic() < self._due_s:
             return {}
         items = self._calls.get("nvmlDeviceGetFieldValues", list(self._wanted))
         now = monotonic()
+        self._due_s = now + self._pace_s
         found = dict(self._ok(items or ()))
         values = {_COUNTERS[key][0]: rate for key, rate in self._rates(now, found) if key in _COUNTERS}
         if _MEMORY_TEMPERATURE in found:

@@ -28,9 +28,9 @@ def threads() -> int:
 
 def test_quick_jobs_are_done_in_order_on_one_thread(crew: Crew[int]) -> None:
     for _ in range(3):
-        futures = crew.ask([threading.get_ident for _ in range(8)])
-        crew.settle(futures, 20)
-        assert len({future.result() for future in futures}) == 1
+        jobs = crew.ask([threading.get_ident for _ in range(8)])
+        crew.settle(jobs, 20)
+        assert len({job.result() for job in jobs}) == 1
     wait_for(lambda: threads() == 1)
 
 
@@ -40,14 +40,15 @@ def test_nobody_waits_behind_a_job_that_hangs(crew: Crew[int]) -> None:
     began = monotonic()
     crew.settle([hung, quick, hung_too], 0.5)
     assert 0.5 <= monotonic() - began < 5
-    assert quick.result(0) == 7
-    assert not hung.done() and not hung_too.done()
+    assert quick.result() == 7
+    assert not hung.done and not hung_too.done
 
     later = crew.ask([lambda: 8])
     crew.settle(later, 20)
-    assert later[0].result(0) == 8
+    assert later[0].result() == 8
     go.set()
-    assert hung.result(20) == 1
+    wait_for(lambda: hung.done)
+    assert hung.result() == 1
     wait_for(lambda: threads() == 1, what="those that are no longer needed to go")
 
 
@@ -55,5 +56,5 @@ def test_what_a_job_raises_reaches_the_caller_and_the_thread_goes_on(crew: Crew[
     broken, good = crew.ask([lambda: 1 // 0, lambda: 1])
     crew.settle([broken, good], 20)
     with pytest.raises(ZeroDivisionError):
-        broken.result(0)
-    assert good.result(0) == 1
+        broken.result()
+    assert good.result() == 1
