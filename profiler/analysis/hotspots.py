@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple
@@ -80,14 +80,11 @@ class Hotspots:
     def add(self, window: KernelWindow) -> None:
         """Order does not matter."""
         self._covers.setdefault(window.sampled, _Cover()).add(window)
-        seen: dict[str, int] = {}
-        for row in window.rows:
-            if self._keep is None or self._keep(row):
-                name = _group_of(window, row)
-                self._group(name).add(row)
-                seen[name] = seen.get(name, 0) + row.total_ns
-        for name, total_ns in seen.items():
-            self._group(name).add_steps(window.steps, total_ns)
+        groups: dict[str, list[KernelRow]] = {}
+        for row in window.rows if self._keep is None else filter(self._keep, window.rows):
+            groups.setdefault(_group_of(window, row), []).append(row)
+        for name, rows in groups.items():
+            self._group(name).add(rows, window.steps)
 
     def add_all(self, windows: Iterable[KernelWindow]) -> Hotspots:
         for window in windows:
@@ -235,8 +232,8 @@ class _Total:
             maker,
             told.phase,
             self.bytes,
-            _rate(self.bytes, self.bytes_ns),
-            _rate(self.flops, self.flops_ns),
+            None if self.bytes is None else _rate(self.bytes, self.bytes_ns),
+            None if self.flops is None else _rate(self.flops, self.flops_ns),
             None if per_step is None else self.total_ns * per_step,
             self.launch,
         )
@@ -266,8 +263,8 @@ class _Total:
         return told.origin or origin(self.name, told.library, told.op)
 
 
-def _rate(amount: int | None, ns: int) -> float | None:
-    return amount * 1e9 / ns if amount is not None and ns > 0 else None
+def _rate(amount: int, ns: int) -> float | None:
+    return amount * 1e9 / ns if ns > 0 else None
 
 
 class _Group:
@@ -280,24 +277,27 @@ class _Group:
         self.total_ns = 0
         self.folded = 0
 
-    def add(self, row: KernelRow) -> None:
-        self.total_ns += row.total_ns
+    def add(self, rows: Sequence[KernelRow], steps: float | None) -> None:
+        """Of one window, with the steps that it saw."""
+        for row in rows:
+            self._total(row).add(row)
+        took_ns = sum(row.total_ns for row in rows)
+        self.total_ns += took_ns
+        if steps is not None and steps > 0:
+            self._steps += steps
+            self._stepped_ns += took_ns
+        if len(self._rows) > 2 * self._max_rows:  # twice, so that sorting is rare
+            self._shrink()
+
+    def _total(self, row: KernelRow) -> _Total:
         if row.name == OTHER_NAME:
             self._other = self._other or _Total(OTHER_NAME, OTHER)
-            self._other.add(row)
-            return
+            return self._other
         key = (row.kind, row.name)
         total = self._rows.get(key)
         if total is None:
             total = self._rows[key] = _Total(row.name, row.kind)
-        total.add(row)
-        if len(self._rows) > 2 * self._max_rows:  # twice, so that sorting is rare
-            self._shrink()
-
-    def add_steps(self, steps: float | None, total_ns: int) -> None:
-        if steps is not None and steps > 0:
-            self._steps += steps
-            self._stepped_ns += total_ns
+        return total
 
     def ranked(self) -> list[Kernel]:
         if len(self._rows) > self._max_rows:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import is_
-from typing import NamedTuple
 
 from acceltop.profiler.analysis.hotspots import MAX_ROWS, Coverage, Hotspots, Kernel
 from acceltop.profiler.analysis.roofline import Roofline, roofline
 from acceltop.profiler.history.merge import KernelMerger
-from acceltop.profiler.model import KernelWindow, Launch
+from acceltop.profiler.model import DeviceFound, KernelWindow, Launch
 from acceltop.profiler.numbers import size
 from acceltop.views.moment import BLOCK_NS
 from acceltop.views.scene import Scene
 
 
-class KernelFact(NamedTuple):
+@dataclass
+class KernelFact:
     """A kernel, and how near it comes to the peaks of its device."""
 
     kernel: Kernel
-    roof: Roofline
+    device: DeviceFound | None
+
+    @cached_property
+    def roof(self) -> Roofline:
+        """Of hundreds of rows few are looked at."""
+        return roofline(self.kernel, self.device)
 
     @property
     def name(self) -> str:
@@ -81,7 +87,8 @@ class KernelTable:
     @property
     def counted(self) -> bool:
         """Whether any kernel's bytes or FLOPs are known."""
-        return any(row.roof.of_memory is not None or row.roof.of_compute is not None for row in self.rows)
+        told = (r for r in self.rows if r.kernel.bytes_per_s is not None or r.kernel.flop_per_s is not None)
+        return any(row.roof.of_memory is not None or row.roof.of_compute is not None for row in told)
 
 
 def kernel_table(scene: Scene) -> KernelTable | None:
@@ -99,7 +106,7 @@ def _table(scene: Scene, pid: int) -> KernelTable | None:
         return None
     spots = scene.memo("kernel sums", (pid, id(scene.timeline)), _Sums).over(scene, pid, windows)
     devices = {id: state.found for id, state in scene.timeline.devices.items()}
-    rows = [KernelFact(kernel, roofline(kernel, devices.get(kernel.device or ""))) for kernel in spots.ranked()]
+    rows = [KernelFact(kernel, devices.get(kernel.device or "")) for kernel in spots.ranked()]
     cover, last = spots.coverage(), windows[-1]
     window_ns = last.profiled_ns // max(last.windows, 1)
     looked = min(cover.profiled_ns / max(t1 - windows[0].t0_ns, cover.span_ns, 1), 1.0)
