@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from rich.color import Color, ColorSystem
-from rich.style import Style
 
 from acceltop.views.draw.line import Line, changes
 from acceltop.views.theme import Palette
 
 
-class _Look(NamedTuple):
-    """Codes of SGR: weight, text and ground."""
+@dataclass(eq=False)
+class _Look:
+    """Codes of SGR: weight, text and ground; and what turns the terminal into it from others."""
 
-    weight: str
-    text: str
-    ground: str
+    codes: tuple[str, str, str]
+    turns: dict[_Look | None, str] = field(default_factory=dict)
 
 
 class Ink:
@@ -27,13 +26,17 @@ class Ink:
         self._parts: list[str] = []
         self._at = (-1, -1)
         self._look: _Look | None = None  # None: not known
-        self._looks: dict[Style, _Look] = {}
+        self._looks: dict[tuple[str, str], _Look] = {}  # by token and background
+        self._palette: Palette | None = None  # that they are of
 
     def put(self, old: Line, new: Line, x: int, y: int, width: int, palette: Palette) -> None:
         """Turns `old` into `new`; both begin at column `x` of line `y` of the screen and have `width` cells."""
+        if palette is not self._palette:
+            self._palette = palette
+            self._looks.clear()
         for column, (text, token), cells in changes(old, new, width):
             self._move(x + column, y)
-            self._turn(palette.style(token, new.back))
+            self._turn(self._looks.get((token, new.back)) or self._known(token, new.back, palette))
             self._parts.append(text)
             self._at = (x + column + cells, y)
 
@@ -50,24 +53,33 @@ class Ink:
         near = self._at[1] == y and x > self._at[0]
         self._parts.append(f"\x1b[{x - self._at[0]}C" if near else f"\x1b[{y + 1};{x + 1}H")
 
-    def _turn(self, style: Style) -> None:
-        look, before = self._looks.get(style) or self._known(style), self._look
-        if look == before:
-            return
-        self._look = look
-        if before is None or look.weight != before.weight or not (look.text and look.ground):
-            codes = ["0", *look]
-        else:
-            codes = [code for code, was in zip(look, before, strict=True) if code != was]
-        self._parts.append(f"\x1b[{';'.join(filter(None, codes))}m")
+    def _turn(self, look: _Look) -> None:
+        before = self._look
+        if look is not before:
+            self._look = look
+            self._parts.append(look.turns.get(before) or _turned(before, look))
 
-    def _known(self, style: Style) -> _Look:
-        weight = [code for code, on in (("1", style.bold), ("2", style.dim), ("7", style.reverse)) if on]
-        look = _Look(";".join(weight), self._codes(style.color, True), self._codes(style.bgcolor, False))
-        self._looks[style] = look
+    def _known(self, token: str, back: str, palette: Palette) -> _Look:
+        """One look has one object, by whatever tokens."""
+        style = palette.style(token, back)
+        weight = ";".join(code for code, on in (("1", style.bold), ("2", style.dim), ("7", style.reverse)) if on)
+        codes = weight, self._codes(style.color, True), self._codes(style.bgcolor, False)
+        look = next((known for known in self._looks.values() if known.codes == codes), None) or _Look(codes)
+        self._looks[token, back] = look
         return look
 
     def _codes(self, colour: Color | None, text: bool) -> str:
         if colour is None or self._system is None:
             return ""
         return ";".join(colour.downgrade(self._system).get_ansi_codes(text))
+
+
+def _turned(before: _Look | None, look: _Look) -> str:
+    """What turns the terminal from one look to the other."""
+    weight, *colours = look.codes
+    if before is None or weight != before.codes[0] or not all(colours):
+        codes = ["0", *look.codes]
+    else:
+        codes = [code for code, was in zip(look.codes, before.codes, strict=True) if code != was]
+    turn = look.turns[before] = f"\x1b[{';'.join(filter(None, codes))}m"
+    return turn

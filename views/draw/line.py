@@ -105,12 +105,12 @@ class Row:
             self.width += len(text) if text.isascii() else cells(text)
         return self
 
-    def within(self, spans: tuple[Span, ...], width: int) -> Row:
-        """Appends the spans as far as they fit into `width` cells."""
-        length = spans_width(spans)
+    def within(self, line: Line, width: int) -> Row:
+        """Appends the line's spans as far as they fit into `width` cells."""
+        length = line.width
         if length > width:
-            return self.add(clipped(spans, width))
-        self._spans += [span for span in spans if span.text]
+            return self.add(clipped(line.spans, width))
+        self._spans += line.spans
         self.width += length
         return self
 
@@ -183,18 +183,40 @@ def _common(before: Sequence[object], after: Sequence[object]) -> int:
 
 def changes(old: Line, new: Line, width: int) -> Iterator[tuple[int, Span, int]]:
     """(column, what to write there, its cells) that turn `old` into `new`, where lines have `width` cells."""
-    known = {column: span for column, span, _ in _placed(old, width)} if old.back == new.back else {}
-    for column, span, count in _placed(new, width):
-        before = known.get(column)
-        if before == span:
+    known = iter(_filled(old, width) if old.back == new.back else ())
+    before, edge = next(known, None), 0  # the old span that is not left of the column, and where it begins
+    column = 0
+    for span in _filled(new, width):
+        while before is not None and (edge < column or not before.text):
+            edge += cells(before.text)
+            before = next(known, None)
+        if not (count := cells(span.text)):
             continue
-        long = SENT_WHOLE < count == len(span.text)
-        if long and before is not None and before.token == span.token and _narrow(before.text):
-            first, text = _moved(before.text, span.text)
-            if text:
-                yield column + first, Span(text, span.token), len(text)
-        else:
+        if edge != column:
             yield column, span, count
+        elif before != span:
+            yield from _rewritten(column, before, span, count)
+        column += count
+
+
+def _filled(line: Line, width: int) -> tuple[Span, ...]:
+    """Its spans, cut or with blanks up to `width`."""
+    spans, length = line.spans, line.width
+    if length > width:
+        spans = clipped(spans, width)
+        length = spans_width(spans)
+    return (*spans, blank(width - length)) if length < width else spans
+
+
+def _rewritten(column: int, before: Span | None, span: Span, count: int) -> Iterator[tuple[int, Span, int]]:
+    """Of a long run only what has changed of it."""
+    long = SENT_WHOLE < count == len(span.text)
+    if not long or before is None or before.token != span.token or not _narrow(before.text):
+        yield column, span, count
+        return
+    first, text = _moved(before.text, span.text)
+    if text:
+        yield column + first, Span(text, span.token), len(text)
 
 
 def _moved(before: str, after: str) -> tuple[int, str]:
@@ -202,16 +224,3 @@ def _moved(before: str, after: str) -> tuple[int, str]:
     first = _common(before, after)
     last = _common(before[:first:-1], after[:first:-1]) if len(before) == len(after) else 0
     return first, after[first : len(after) - last]
-
-
-@lru_cache(maxsize=512)  # what replaces a line now is replaced next
-def _placed(line: Line, width: int) -> Sequence[tuple[int, Span, int]]:
-    """Column, span and its cells; blanks up to `width`."""
-    column, placed = 0, []
-    for span in line.spans if line.width <= width else clipped(line.spans, width):
-        if count := cells(span.text):
-            placed.append((column, span, count))
-            column += count
-    if column < width:
-        placed.append((column, blank(width - column), width - column))
-    return placed

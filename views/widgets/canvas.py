@@ -100,13 +100,20 @@ class Canvas(Widget):
         for y in dirty:
             self._strips[y] = None
         pen = self.pen()
-        if pen is None or not self.glyphs().blocks or not pen.reaches(self):
-            self.refresh(*(self._region(y, *changed(old[y], lines[y])) for y in dirty))
+        if pen is None:
+            self._refresh(old, dirty)
             return
-        x, top = self.region.offset
         with pen:
+            if not self.glyphs().blocks or not pen.reaches(self):
+                self._refresh(old, dirty)
+                return
+            (x, top), palette = self.region.offset, self.palette()
             for y in dirty:
-                pen.put(old[y], lines[y], x, top + y, self._width, self.palette())
+                pen.put(old[y], lines[y], x, top + y, self._width, palette)
+
+    def _refresh(self, old: Sequence[Line], dirty: Sequence[int]) -> None:
+        """Textual paints what has changed."""
+        self.refresh(*(self._region(y, *changed(old[y], self._lines[y])) for y in dirty))
 
     def _region(self, y: int, start: int, end: int) -> Region:
         end = self._width if end < 0 else min(end, self._width)

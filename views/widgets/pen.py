@@ -26,9 +26,12 @@ class Pen:
     def __init__(self, app: App[None]) -> None:
         self._app = app
         self._depth = 0
+        self._is_plain = False
         self._ink = Ink(COLOR_SYSTEMS.get(app.console.color_system or ""))
 
     def __enter__(self) -> Pen:
+        if not self._depth:
+            self._is_plain = self._sees_plain()
         self._depth += 1
         return self
 
@@ -40,13 +43,18 @@ class Pen:
             driver.flush()
 
     def reaches(self, canvas: Canvas) -> bool:
-        """Whether what is put down for it shows: there is a terminal, and nothing lies over the canvas."""
-        app = self._app
-        driver, screen = app._driver, canvas.screen
-        if driver is None or app.is_headless or app.is_inline or app._batch_count or app._notifications:
+        """Whether what is put down for it now shows: there is a terminal, and nothing lies over the canvas."""
+        if not self._is_plain:
             return False
-        plain = all(isinstance(each, ANSIToTruecolor) for each in app.get_line_filters())
-        return plain and screen is app.screen and not screen._layout_required and canvas in screen._compositor.widgets
+        screen = canvas.screen
+        return screen is self._app.screen and not screen._layout_required and canvas in screen._compositor.widgets
+
+    def _sees_plain(self) -> bool:
+        """A terminal that shows what it is given, and nothing that Textual lays over all."""
+        app = self._app
+        if app._driver is None or app.is_headless or app.is_inline or app._batch_count or app._notifications:
+            return False
+        return all(isinstance(each, ANSIToTruecolor) for each in app.get_line_filters())
 
     def put(self, old: Line, new: Line, x: int, y: int, width: int, palette: Palette) -> None:
         """Turns `old` into `new`; both begin at column `x` of line `y` of the screen and have `width` cells."""
