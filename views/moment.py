@@ -34,27 +34,27 @@ class Playhead:
     speed: float = 1.0
     playing: bool = False
     selection: tuple[int, int] | None = None
-    _at: int | None = None  # None: at the end, whatever that is by then
+    cursor: int | None = None  # ns; None: at the end, whatever that is by then
     _anchor: int | None = None
 
     @property
     def at_ns(self) -> int:
         """The moment that is shown; 0 while nothing is known."""
-        if self._at is not None:
-            return self._at
+        if self.cursor is not None:
+            return self.cursor
         span = self.timeline.span
         return span[1] if span else 0
 
     @property
     def at_end(self) -> bool:
-        return self._at is None
+        return self.cursor is None
 
     @property
     def state(self) -> str:
         """`live`, `paused` or `replay`."""
         if self.recorded:
             return "replay"
-        return "live" if self._at is None else "paused"
+        return "live" if self.cursor is None else "paused"
 
     @property
     def history_ns(self) -> int:
@@ -76,20 +76,20 @@ class Playhead:
 
     def advance(self, seconds: float) -> bool:
         """Time went by; says whether the cursor moved. Playing ends at the end of the recording."""
-        if not self.playing or self._at is None:
+        if not self.playing or self.cursor is None:
             return False
-        self.seek(self._at + int(seconds * self.speed * NS_PER_S))
-        self.playing = self._at is not None
+        self.seek(self.cursor + int(seconds * self.speed * NS_PER_S))
+        self.playing = self.cursor is not None
         return True
 
     def toggle(self) -> None:
         """Space: pause and go on. At the end of a recording it plays again from the start."""
         if not self.recorded:
-            self._at = self.at_ns if self._at is None else None
+            self.cursor = self.at_ns if self.cursor is None else None
             return
         span = self.timeline.span
-        if self._at is None and span:
-            self._at = span[0]
+        if self.cursor is None and span:
+            self.cursor = span[0]
         self.playing = not self.playing
 
     def seek(self, to_ns: int) -> None:
@@ -97,7 +97,7 @@ class Playhead:
         span = self.timeline.span
         if span is None:
             return
-        self._at = None if to_ns >= span[1] else max(to_ns, span[0])
+        self.cursor = None if to_ns >= span[1] else max(to_ns, span[0])
         if self._anchor is not None:
             self._select(self._anchor, self.at_ns)
 

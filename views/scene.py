@@ -32,9 +32,9 @@ class Scene:
     last_key_s: float = -1e9
     clock_s: Callable[[], float] = monotonic
     clock_ns: Callable[[], int] = now_ns
-    _memo: dict[str, tuple[object, Any]] = field(default_factory=dict)
+    _memo: dict[Hashable, tuple[object, Any]] = field(default_factory=dict)
 
-    def memo(self, name: str, key: object, make: Callable[[], R]) -> R:
+    def memo(self, name: Hashable, key: object, make: Callable[[], R]) -> R:
         """`make()`, or its last result while `key` stays the same. One result a name is kept."""
         known = self._memo.get(name)
         if known is None or known[0] != key:
@@ -42,19 +42,15 @@ class Scene:
         value: R = known[1]
         return value
 
-    def area(self, name: str, values: Sequence[float], rows: int) -> list[str]:
-        """As `glyphs.area`; of a chart that has grown only its last cell is drawn anew."""
-        glyphs = self.glyphs
-        past = self.memo(name, (values[:-2], rows), lambda: area(values[:-2], rows, glyphs))
-        return [before + newest for before, newest in zip(past, area(values[-2:], rows, glyphs), strict=True)]
+    def area(self, name: Hashable, values: Sequence[float], rows: int) -> list[str]:
+        """As `glyphs.area`, drawn when something has changed."""
+        return self.memo(name, (values, rows, self.glyphs), lambda: area(values, rows, self.glyphs))
 
-    def band(self, name: str, band: tuple[Sequence[float], ...], rows: int) -> list[str]:
+    def band(self, name: Hashable, band: tuple[Sequence[float], ...], rows: int) -> list[str]:
         """`area` of lowest, mean and highest, see `glyphs.band_of`; without braille of the mean alone."""
         if not self.glyphs.braille:
             return self.area(name, band[1], rows)
-        past, last = ([values[:-2] for values in band], [values[-2:] for values in band])
-        before = self.memo(name, (past, rows), lambda: band_of(past, rows))
-        return [line + newest for line, newest in zip(before, band_of(last, rows), strict=True)]
+        return self.memo(name, (band, rows), lambda: band_of(band, rows))
 
     def seen(self, *kinds: str) -> Hashable:
         """Changes when frames of these kinds arrived, or another moment is shown."""
@@ -95,10 +91,6 @@ class Scene:
         pid = self.focus_pid
         return None if pid is None else self.timeline.processes[pid]
 
-    def at(self) -> int | None:
-        """The `at_ns` for Timeline.latest: None at the end, where the last reading is known without a search."""
-        return None if self.head.at_end else self.head.at_ns
-
     def ranks(self) -> list[ProcessState]:
         """The processes of the job that the shown one belongs to, by rank."""
         process = self.process
@@ -109,7 +101,7 @@ class Scene:
         return sorted((p for p in peers if p.found.world_size == size), key=lambda p: p.found.rank or 0)
 
     def value(self, metric: str, device: str | None = None, pid: int | None = None) -> float | None:
-        reading = self.timeline.latest(metric, device, pid, self.at())
+        reading = self.timeline.latest(metric, device, pid, self.head.cursor)
         return None if reading is None else reading.value
 
     def devices(self) -> list[DeviceState]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -95,15 +96,15 @@ def of_level(level: Level, t0_ns: int, t1_ns: int) -> Points:
 def _rows_near(times: array[float], t0_ns: int, t1_ns: int) -> slice:
     """The rows of a range, some before it and one after it; all that there are where a clock has gone back."""
     known = np.asarray(times, np.int64)
-    if np.any(known[1:] < known[:-1]):
+    if (known[1:] < known[:-1]).any():
         return slice(None)
-    first = int(np.searchsorted(known, t0_ns)) - _BEFORE
-    return slice(max(first, 0), int(np.searchsorted(known, t1_ns, "right")) + 1)
+    return slice(max(bisect_left(times, t0_ns) - _BEFORE, 0), bisect_right(times, t1_ns) + 1)
 
 
 def _holds(times: Ints, at_least_ns: int) -> Ints:
     """A reading holds until the next one, but no longer than two and a half of their usual distances."""
-    distances = np.sort(times[1:] - times[:-1])
+    distances = times[1:] - times[:-1]
+    distances.sort()
     usual = int(distances[len(distances) // 2]) if len(distances) else NS_PER_S
     return np.full(len(times), max(int(2.5 * abs(usual)), at_least_ns), dtype=np.int64)
 
@@ -122,12 +123,11 @@ def band(points: Points, t0_ns: int, t1_ns: int, size: int) -> Band:
     """`points` summed into `size` bins over the range."""
     size, width = max(size, 1), max(t1_ns - t0_ns, 1) / max(size, 1)
     left = t0_ns + (np.arange(size) * width).astype(np.int64)
-    low, mean, high = (np.full(size, np.nan) for _ in range(3))
-    inside = slice(np.searchsorted(points.times, t0_ns), np.searchsorted(points.times, t1_ns, "right"))
-    seen = points[inside]
+    low, mean, high = np.full((3, size), np.nan)
+    seen = points[points.times.searchsorted(t0_ns) : points.times.searchsorted(t1_ns, "right")]
     if len(seen.times):
         bins = np.minimum(((seen.times - t0_ns) / width).astype(np.int64), size - 1)
-        first = np.concatenate(([0], np.flatnonzero(bins[1:] != bins[:-1]) + 1))
+        first = np.concatenate(([0], (bins[1:] != bins[:-1]).nonzero()[0] + 1))
         filled = bins[first]
         low[filled] = np.minimum.reduceat(seen.low, first)
         high[filled] = np.maximum.reduceat(seen.high, first)
@@ -138,8 +138,10 @@ def band(points: Points, t0_ns: int, t1_ns: int, size: int) -> Band:
 
 def _hold(points: Points, left: Ints, low: Floats, mean: Floats, high: Floats) -> None:
     """Fills empty bins with the point before them, as long as that holds."""
-    empty = np.flatnonzero(np.isnan(mean))
-    last = np.searchsorted(points.times, left[empty], "right") - 1
+    (empty,) = np.isnan(mean).nonzero()
+    if not len(empty):
+        return
+    last = points.times.searchsorted(left[empty], "right") - 1
     empty, last = empty[last >= 0], last[last >= 0]
     holds = left[empty] - points.times[last] <= points.hold[last]
     empty, last = empty[holds], last[holds]

@@ -20,7 +20,6 @@ from acceltop.views.facts.groups import (
     DeviceGroup,
     DeviceRow,
     device_rows,
-    is_stale,
     row_history,
     row_lowest,
     row_state,
@@ -59,7 +58,7 @@ def test_the_gpus_of_one_host_are_one_row_and_a_throttled_one_stays_in_sight() -
     assert labels(scene) == ["8 GPUs", "6", "cpu"]
     row = group(device_rows(scene, (), grouped=True))
     assert labels(scene, row.id) == ["8 GPUs", *map(str, range(8)), "cpu"]
-    assert row_state(scene, row) == ("▼ thermal 6", "warn")
+    assert row_state(scene, row) == ("▼ thermal 6", "warn", False)
 
 
 def test_a_group_says_mean_lowest_and_hottest() -> None:
@@ -89,8 +88,8 @@ def test_a_group_fades_when_all_of_it_is_silent() -> None:
         replace(last, time_ns=T0 + 30 * NS_PER_S, device=f"node0/nvidia:GPU-{gpu}") for gpu in range(4)
     )
     rows = {row.label: row for row in device_rows(scene, (), grouped=True) if isinstance(row, DeviceGroup)}
-    assert not is_stale(scene, rows["node0"])
-    assert is_stale(scene, rows["node1"])
+    assert not row_state(scene, rows["node0"]).is_stale
+    assert row_state(scene, rows["node1"]).is_stale
     assert row_state(scene, rows["node1"])[0] == "silent 0 +4"
 
 
@@ -173,7 +172,7 @@ def test_what_a_lost_device_said_last_is_no_part_of_the_mean() -> None:
     others = [scene.value("hw.gpu.sm.active", f"node0/nvidia:GPU-{gpu}") or 0.0 for gpu in (1, 2, 3)]
     row = group(device_rows(scene, (), grouped=True))
     assert row_value(scene, row, "hw.gpu.sm.active") == pytest.approx(sum(others) / 3)
-    assert row_state(scene, row) == ("✖ lost 0", "bad")
+    assert row_state(scene, row) == ("✖ lost 0", "bad", False)
 
 
 def test_a_silent_device_has_no_part_in_the_charts_of_now() -> None:

@@ -17,7 +17,7 @@ def framed(title: Iterable[Span], rows: Sequence[Line], labels: tuple[str, str, 
         places[middle] = labels[1]
     lines = [Line(clipped(title, width))]
     for at, row in enumerate(rows):
-        drawn = Row().put(places.get(at, ""), "dim", SCALE - 1, ">").put("│", "rule").within(row.spans, width - SCALE)
+        drawn = Row().put(places.get(at, ""), "dim", SCALE - 1, ">").put("│", "rule").within(row, width - SCALE)
         lines.append(drawn.line())
     return lines
 
@@ -29,7 +29,7 @@ def beside(blocks: Sequence[tuple[Sequence[Line], int]], height: int, gap: int =
         row, edge = Row().put(" "), 1
         for block, width in blocks:
             line = block[at] if at < len(block) else BLANK
-            row.to(edge).within(line.spans, width)
+            row.to(edge).within(line, width)
             edge += width + gap
         lines.append(row.line())
     return lines

@@ -28,21 +28,17 @@ def stacked(
     if not (colours and glyphs.blocks):
         return _shaded(columns, rows, high, _SHADES if glyphs.blocks else _ASCII_SHADES)
     halves = [_parts(tuple(column), rows * 2, high) for column in columns]
-    lines = []
-    for row in range(rows):
-        upper, lower = (rows - row) * 2 - 1, (rows - row) * 2 - 2
-        lines.append(_half_row([(_token(h[upper], tokens), _token(h[lower], tokens)) for h in halves]))
-    return lines
+    levels = list(zip(*halves, strict=True))  # from below
+    names = (*tokens, "")  # the last one is that of no part, -1
+    return [_half_row(levels[at], levels[at - 1], names) for at in range(rows * 2 - 1, 0, -2)]
 
 
-def _token(part: int, tokens: Sequence[str]) -> str:
-    return tokens[part] if part >= 0 else ""
+def _half_row(upper: Sequence[int], lower: Sequence[int], names: Sequence[str]) -> Line:
+    runs = [(parts, len(list(run))) for parts, run in groupby(zip(upper, lower, strict=True))]
+    return Line(tuple(_half_span(names[up], names[low], count) for (up, low), count in runs), "", len(upper))
 
 
-def _half_row(cells: list[tuple[str, str]]) -> Line:
-    return Line(tuple(_half_span(upper, lower, len(list(run))) for (upper, lower), run in groupby(cells)))
-
-
+@lru_cache(maxsize=1024)
 def _half_span(upper: str, lower: str, count: int) -> Span:
     if not upper and not lower:
         return Span(" " * count)

@@ -138,8 +138,8 @@ class Order(Generic[T]):
             asked = by != self._by
             self._settled_s, self._by = now_s, by
             return self._sort(items, column, reverse, None if asked else held)
-        last = len(self._rank)
-        return sorted(items, key=lambda item: self._rank.get(self.identity(item), last))
+        identity, rank, last = self.identity, self._rank.get, len(self._rank)
+        return sorted(items, key=lambda item: rank(identity(item), last))
 
     def _sort(self, items: Sequence[T], column: Column[T], reverse: bool, held: Hashable) -> list[T]:
         ranked = sorted(items, key=column.key, reverse=column.descending != reverse) if column.key else list(items)

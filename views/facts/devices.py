@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from acceltop.profiler.clock import NS_PER_S
@@ -23,6 +24,18 @@ _HOST = {
     "hw.gpu.memory.limit": "system.memory.limit",
 }
 STALE_S = 5  # and at least three intervals
+CHART_S = 10  # so long a chart grows with each reading; later its newest cell may be so old. Numbers are of now
+
+
+class _Keys(dict[str, Key]):
+    """The series of a device, by metric."""
+
+    def __init__(self, device: str | None, names: Mapping[str, str]) -> None:
+        self._device, self._names = device, names
+
+    def __missing__(self, metric: str) -> Key:
+        key = self[metric] = Key(self._names.get(metric, metric), self._device)
+        return key
 
 
 @dataclass(frozen=True)
@@ -30,22 +43,21 @@ class DeviceFact:
     state: DeviceState
     activity: str | None  # the metric that tells best how busy it is
     is_host: bool
-    _keys: dict[str, Key] = field(default_factory=dict, compare=False)
 
-    @property
+    @cached_property
     def found(self) -> DeviceFound:
         return self.state.found
 
-    @property
+    @cached_property
     def id(self) -> str:
         return self.found.device
 
-    @property
+    @cached_property
     def host(self) -> str:
         """Which of several machines it is in; empty where there is only one."""
         return self.found.attributes.get("host", "")
 
-    @property
+    @cached_property
     def label(self) -> str:
         """`0` for a GPU, a word for others."""
         if self.is_host:
@@ -56,17 +68,10 @@ class DeviceFact:
             return f"ocl {self.found.index}"
         return self.found.name or self.found.device
 
-    def key(self, metric: str) -> Key:
-        """The host's CPU has the host's own metrics."""
-        key = self._keys.get(metric)
-        if key is None:
-            key = self._keys[metric] = self._key(metric)
-        return key
-
-    def _key(self, metric: str) -> Key:
-        if self.is_host:
-            return Key(_HOST.get(metric, metric), self.id if self.host else None)
-        return Key(metric, self.id)
+    @cached_property
+    def keys(self) -> Mapping[str, Key]:
+        """Of each metric; the host's CPU has the host's own metrics."""
+        return _Keys(self.id if self.host else None, _HOST) if self.is_host else _Keys(self.id, {})
 
 
 def device_facts(scene: Scene) -> list[DeviceFact]:
@@ -87,7 +92,7 @@ def _fact(scene: Scene, state: DeviceState) -> DeviceFact:
 
 
 def value(scene: Scene, fact: DeviceFact, metric: str | None) -> float | None:
-    return None if metric is None else scene.timeline.value(fact.key(metric), scene.at())
+    return None if metric is None else scene.timeline.value(fact.keys[metric], scene.head.cursor)
 
 
 def ratio(scene: Scene, fact: DeviceFact, metric: str) -> float | None:
@@ -117,7 +122,7 @@ def stale_s(scene: Scene, fact: DeviceFact) -> float | None:
     """Seconds since the last reading, where that is too long ago; None: up to date, or it never had one."""
     last = fact.state.last_ns
     if fact.is_host:
-        reading = scene.timeline.latest(*fact.key("system.cpu.utilization"))
+        reading = scene.timeline.latest(*fact.keys["system.cpu.utilization"])
         last = reading.time_ns if reading else 0
     return _old_s(scene, last) if last else None
 
@@ -141,18 +146,18 @@ def answering(scene: Scene, facts: Iterable[DeviceFact]) -> list[DeviceFact]:
 def history(scene: Scene, key: Key, points: int, span_ns: int) -> list[float]:
     """The mean in `points` bins up to the moment shown. The bins stand on a grid in time: they don't tremble."""
     t0, t1 = grid(scene.head.at_ns, points, span_ns)
-    name = f"history {key} {points}"
-    values = scene.memo(name, (id(scene.timeline), t1, span_ns), lambda: means(scene, key, t0, t1, points))
-    last = scene.timeline.latest(*key, scene.at())
-    newest = last.value if last is not None and _old_s(scene, last.time_ns) is None else None
-    return with_newest(values, newest, scene.head.at_ns, t0, t1)
+    moved = looked(scene, t0, t1, points)
+    return scene.memo(("history", key, points), moved, lambda: means(scene, key, t0, t1, points))
 
 
-def with_newest(values: list[float], newest: float | None, at_ns: int, t0: int, t1: int) -> list[float]:
-    """The series is looked up when its pairs of bins move on; until then what is newest goes into its bin."""
-    if newest is not None:
-        values[(at_ns - t0) * len(values) // (t1 - t0)] = newest
-    return values
+def looked(scene: Scene, t0: int, t1: int, points: int) -> Hashable:
+    """Changes when a chart on that grid is to be looked up again: as its cells move, or every CHART_S."""
+    at, begun = scene.head.at_ns, scene.timeline.span
+    if begun is None or at - begun[0] < CHART_S * NS_PER_S:
+        moment = at
+    else:
+        moment = at // (CHART_S * NS_PER_S) if (t1 - t0) * 2 > CHART_S * NS_PER_S * points else 0
+    return id(scene.timeline), t0, t1, moment
 
 
 def grid(at_ns: int, points: int, span_ns: int) -> tuple[int, int]:
@@ -198,7 +203,7 @@ def condition(scene: Scene, fact: DeviceFact) -> Condition:
     if fact.found.source == "opencl" and not fact.state.last_ns:  # it lists devices, and reads nothing of them
         return Condition("no counters", "dim")
     if fact.is_host:
-        pressure = scene.value(*fact.key("system.pressure.cpu"))
+        pressure = scene.value(*fact.keys["system.pressure.cpu"])
         return Condition("·" if pressure is None else f"psi {pressure:.0%}", "dim")
     words = scene.timeline.states(fact.id)
     for name in ("throttle", "throttle_reasons"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.views.facts.devices import (
@@ -133,9 +133,9 @@ def row_ratio(scene: Scene, row: DeviceRow, metric: str) -> float | None:
 def row_history(scene: Scene, row: DeviceRow, points: int, span_ns: int) -> list[float]:
     """How busy it was; of a group the mean."""
     if isinstance(row, DeviceFact):
-        return history(scene, row.key(row.activity), points, span_ns) if row.activity else []
+        return history(scene, row.keys[row.activity], points, span_ns) if row.activity else []
     facts = row.measured
-    series = [history(scene, fact.key(fact.activity), points, span_ns) for fact in facts if fact.activity]
+    series = [history(scene, fact.keys[fact.activity], points, span_ns) for fact in facts if fact.activity]
     return [_mean([number for number in values if number == number]) for values in zip(*series, strict=True)]
 
 
@@ -143,22 +143,24 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else math.nan
 
 
-def row_state(scene: Scene, row: DeviceRow) -> tuple[str, str]:
-    """The word and its token; of a group those of its worst member, and how many more there are."""
+class RowState(NamedTuple):
+    """The word and its token; `is_stale`: nothing has come from it for a while, or never will again."""
+
+    word: str
+    token: str
+    is_stale: bool
+
+
+def row_state(scene: Scene, row: DeviceRow) -> RowState:
+    """Of a group that of its worst member, and how many more there are."""
     if isinstance(row, DeviceFact):
         found = condition(scene, row)
-        return found.text, found.token
+        return RowState(found.text, found.token, found.since_ns is not None)
     told = [(fact, condition(scene, fact)) for fact in row.members]
     wrong = sorted((one for one in told if one[1].token in _SEVERITY), key=lambda one: _SEVERITY[one[1].token])
     if not wrong:
-        return "·", "dim"
+        return RowState("·", "dim", False)
     fact, worst = wrong[0]
     more = f" +{len(wrong) - 1}" if len(wrong) > 1 else ""
-    return f"{_OF_MEMBER.get(worst.word, worst.word)} {fact.label}{more}", worst.token
-
-
-def is_stale(scene: Scene, row: DeviceRow) -> bool:
-    """Nothing has come from it for a while, or never will again."""
-    if isinstance(row, DeviceGroup):
-        return not answering(scene, row.members)
-    return is_silent(scene, row)
+    is_stale = all(found.since_ns is not None for _, found in told)
+    return RowState(f"{_OF_MEMBER.get(worst.word, worst.word)} {fact.label}{more}", worst.token, is_stale)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,7 +15,6 @@ from acceltop.profiler.analysis.steps import LATE, own_time
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.history.bands import Ints
 from acceltop.profiler.model import PHASES
-from acceltop.profiler.timeline import StepColumns
 from acceltop.views.moment import Playhead
 from acceltop.views.scene import Scene
 
@@ -31,7 +31,7 @@ SHORT = {
 
 @dataclass(frozen=True)
 class StepFacts:
-    """Times in ns, over the range shown. `phases` are means a step; empty where nobody measured them."""
+    """Times in ns, over the range shown."""
 
     count: int
     last_index: int
@@ -40,7 +40,13 @@ class StepFacts:
     p99: float
     slowest: float
     rate_per_s: float
-    phases: dict[str, float]
+    _columns: Mapping[str, Ints]
+
+    @cached_property
+    def phases(self) -> dict[str, float]:
+        """Means a step; empty where nobody measured them."""
+        known = {name: column[column >= 0] for name, column in self._columns.items()}
+        return {name: float(column.mean()) for name, column in known.items() if len(column)}
 
     @property
     def own(self) -> float:
@@ -71,26 +77,26 @@ def _facts(scene: Scene, pid: int) -> StepFacts | None:
         return None
     durations = steps.duration_ns
     total = float(durations.sum())
+    median, p99, slowest = quantiles(durations, 0.5, 0.99, 1.0)
     return StepFacts(
         count=len(durations),
         last_index=int(steps.index[-1]),
         end_ns=int(steps.start_ns[-1] + durations[-1]),
-        median=quantile(durations, 0.5),
-        p99=quantile(durations, 0.99),
-        slowest=float(durations.max()),
+        median=median,
+        p99=p99,
+        slowest=slowest,
         rate_per_s=len(durations) * NS_PER_S / total if total else 0.0,
-        phases=_phases(steps),
+        _columns=steps.phases,
     )
 
 
-def quantile(values: Ints, share: float) -> float:
+def quantiles(values: Ints, *shares: float) -> Iterator[float]:
     """Linear between two of them. That of numpy loads numpy.ma first: a tenth of the way to the first kernels."""
-    return float(np.interp(share * (len(values) - 1), np.arange(len(values)), np.sort(values)))
-
-
-def _phases(steps: StepColumns) -> dict[str, float]:
-    known = {name: column[column >= 0] for name, column in steps.phases.items()}
-    return {name: float(column.mean()) for name, column in known.items() if len(column)}
+    ranked, last = np.sort(values), len(values) - 1
+    for share in shares:
+        low = math.floor(share * last)
+        part, pair = share * last - low, ranked[low : low + 2].tolist()
+        yield pair[0] + part * (pair[-1] - pair[0])
 
 
 @dataclass(frozen=True)
@@ -126,8 +132,8 @@ def _chart(scene: Scene, pid: int, width: int) -> StepChart | None:
     parts = tuple(name for name, column in phases.items() if (column >= 0).any())
     heights = [np.maximum(phases[name], 0).tolist() for name in parts] or [durations.tolist()]
     # One step in a hundred may reach out at the top, so that it doesn't press all others flat.
-    high = quantile(durations, 0.98) * 1.05
-    return StepChart(parts or ("other",), list(zip(*heights, strict=True)), group, nice_ceiling(high))
+    (high,) = quantiles(durations, 0.98)
+    return StepChart(parts or ("other",), list(zip(*heights, strict=True)), group, nice_ceiling(high * 1.05))
 
 
 def _slowest(durations: Ints, edges: Sequence[int]) -> Ints:

@@ -14,8 +14,8 @@ from acceltop.views.facts.devices import (
     grid,
     known_band,
     limit_of,
+    looked,
     value,
-    with_newest,
 )
 from acceltop.views.scene import Scene
 
@@ -52,26 +52,20 @@ def trend_metrics(scene: Scene) -> list[str]:
 def trend(scene: Scene, metric: str, points: int, fact: DeviceFact | None = None) -> Trend:
     """Over the time that charts cover; of one device where `fact` is given."""
     facts = [fact] if fact else gpu_facts(scene)
-    span, at = scene.head.history_ns, scene.head.at_ns
-    t0, t1 = grid(at, points, span)
-    key = (id(scene.timeline), t0, t1, len(facts))
+    t0, t1 = grid(scene.head.at_ns, points, scene.head.history_ns)
+    key = (looked(scene, t0, t1, points), len(facts))
     name = f"trend {metric} {points} {fact.id if fact else ''}"
     band = scene.memo(name, key, lambda: _band(scene, metric, points, facts, t0, t1))
     known = [v for fact in answering(scene, facts) if (v := value(scene, fact, metric)) is not None]
-    now = sum(known) / len(known) if known else None
-    newest = (min(known), now, max(known)) if known else (None, None, None)
-    band = [with_newest(values, last, at, t0, t1) for values, last in zip(band, newest, strict=True)]
     limit = limit_of(scene, facts[0], metric) if facts else None
     top = limit or max((v for v in band[2] if v == v), default=0.0) or 1.0
-    shares = scene.memo(f"{name} shares", (*key, top), lambda: [[v / top for v in values] for values in band])
-    last = [None if amount is None else amount / top for amount in newest]
-    low, mean, high = (with_newest(values, share, at, t0, t1) for values, share in zip(shares, last, strict=True))
-    return Trend(metric, low, mean, high, now, limit, len(known))
+    low, mean, high = scene.memo(f"{name} shares", (key, top), lambda: [[v / top for v in values] for values in band])
+    return Trend(metric, low, mean, high, sum(known) / len(known) if known else None, limit, len(known))
 
 
 def _band(scene: Scene, metric: str, points: int, facts: Sequence[DeviceFact], t0: int, t1: int) -> list[list[float]]:
     """Lowest, mean and highest of all devices in each bin; NaN where nothing is known of any."""
-    bands = [known_band(scene, fact.key(metric), t0, t1, points) for fact in facts]
+    bands = [known_band(scene, fact.keys[metric], t0, t1, points) for fact in facts]
     if not bands:
         return [[np.nan] * points for _ in range(3)]
     means = np.array([band.mean for band in bands])

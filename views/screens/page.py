@@ -62,6 +62,8 @@ class Page(Screen[None]):
 
     _filtered: Widget | None = None
     """What had the keys before a filter was typed."""
+    _settled: tuple[bool, Mapping[str, int]] | None = None
+    """Whether there is room, and the lines of each pane."""
 
     @property
     def host(self) -> AcceltopApp:
@@ -112,14 +114,16 @@ class Page(Screen[None]):
     def _settle(self) -> None:
         width, height = self.app.size
         fits = width >= LEAST[0] and height >= LEAST[1]
-        for widget in self.children:  # Textual has widgets of its own among them
-            if isinstance(widget, (Canvas, Vertical)):
-                _show(widget, isinstance(widget, TooSmall) != fits)
-        if fits:
-            for id, lines in self.share_out(width, height - FRAME_LINES).items():
+        shares = self.share_out(width, height - FRAME_LINES) if fits else {}
+        if (fits, shares) != self._settled:
+            self._settled = fits, shares
+            for widget in self.children:  # Textual has widgets of its own among them
+                if isinstance(widget, (Canvas, Vertical)):
+                    _show(widget, isinstance(widget, TooSmall) != fits)
+            for id, lines in shares.items():
                 self._grant(self.query_one(f"#{id}"), lines)
-            if self.focused is None:  # what is hidden loses it
-                self.focus_main()
+        if fits and self.focused is None:  # what is hidden loses it
+            self.focus_main()
 
     def _grant(self, widget: Widget, lines: int) -> None:
         _show(widget, lines > 0)

@@ -139,7 +139,7 @@ class MetricsPane(TablePane[MetricFact]):
 
     def _keys(self, fact: DeviceFact) -> list[Key]:
         """In the order of the registry."""
-        wanted = fact.key("")
+        wanted = fact.keys[""]
         series: Iterable[Key] = self.scene.timeline.keys()
         there = {key.metric: key for key in series if key[1:] == wanted[1:]}
         return [there[metric] for metric in METRICS if metric in there]

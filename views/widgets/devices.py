@@ -9,14 +9,14 @@ from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.text import clean
 from acceltop.views.draw.glyphs import bar
-from acceltop.views.draw.line import Span, fit
+from acceltop.views.draw.line import Line, Span, fit
 from acceltop.views.draw.table import Column, tail_cell, text_cell
 from acceltop.views.facts.devices import DeviceFact, device_facts
 from acceltop.views.facts.groups import (
     DeviceGroup,
     DeviceRow,
+    RowState,
     device_rows,
-    is_stale,
     row_history,
     row_limit,
     row_lowest,
@@ -72,6 +72,7 @@ class DevicesPane(TablePane[DeviceRow]):
         self._opened: set[str] = set()
         self._tallest: tuple[object, int] = (None, 0)  # for what it may have, and the most lines of that it has taken
         self._widest: tuple[int, int] = (0, 0)  # the same of the state's column, by the width of all
+        self._states: dict[str, RowState] = {}
 
     def items(self) -> Sequence[DeviceRow]:
         """Who sorts by a figure compares devices, not hosts."""
@@ -84,7 +85,7 @@ class DevicesPane(TablePane[DeviceRow]):
         return clean(item.label if isinstance(item, DeviceGroup) else item.found.name)
 
     def faded(self, item: DeviceRow) -> bool:
-        return is_stale(self.scene, item)
+        return self._states[item.id].is_stale
 
     @property
     def device(self) -> DeviceFact | None:
@@ -116,6 +117,10 @@ class DevicesPane(TablePane[DeviceRow]):
         self._tallest = room, max(kept, min(wanted, most))
         return self._tallest[1]
 
+    def body(self, width: int, height: int) -> Sequence[Line]:
+        self._states = {row.id: row_state(self.scene, row) for row in self.items()}
+        return super().body(width, height)
+
     def columns(self, width: int) -> Sequence[Column[DeviceRow]]:
         rows = self.items()
         roomy = width >= 110
@@ -136,7 +141,7 @@ class DevicesPane(TablePane[DeviceRow]):
 
     def _state_width(self, width: int, rows: Sequence[DeviceRow]) -> int:
         """Room for a word; for since when, once a device has been silent or lost."""
-        longest = max((len(row_state(self.scene, row)[0]) for row in rows), default=0)
+        longest = max((len(self._states[row.id].word) for row in rows), default=0)
         most = 18 if width >= 110 else 16 if width >= 80 else 10
         kept = self._widest[1] if self._widest[0] == width else 10
         self._widest = width, max(kept, min(longest, most))
@@ -225,7 +230,7 @@ class DevicesPane(TablePane[DeviceRow]):
         if row.activity is None:
             return ()
         values = row_history(self.scene, row, width * 2, HISTORY_S * NS_PER_S)
-        return (Span(self.scene.area(f"history of {row.id}", values, 1)[0], "sm"),)
+        return (Span(self.scene.area(("history of", row.id), values, 1)[0], "sm"),)
 
     def _bar(self, metric: str, cells: int) -> Draw:
         colour = METRICS[metric].colour
@@ -282,9 +287,7 @@ class DevicesPane(TablePane[DeviceRow]):
             self._value(row, "hw.gpu.clock.sm"),
             self._value(row, "hw.gpu.clock.sm.limit"),
         )
-        slow = (
-            hertz is not None and limit is not None and hertz < 0.75 * limit and row_state(self.scene, row)[1] == "warn"
-        )
+        slow = hertz is not None and limit is not None and hertz < 0.75 * limit and self._states[row.id].token == "warn"
         return text_cell(numbers.UNKNOWN if hertz is None else f"{hertz / 1e6:.0f}", width, "warn" if slow else "", ">")
 
     def _link(self, name: str) -> Draw:
@@ -298,5 +301,5 @@ class DevicesPane(TablePane[DeviceRow]):
         return draw
 
     def _state(self, row: DeviceRow, width: int) -> tuple[Span, ...]:
-        word, token = row_state(self.scene, row)
+        word, token, _ = self._states[row.id]
         return text_cell(clean(word), width, token)

@@ -248,7 +248,7 @@ def _activity(scene: Scene, t0: int, t1: int, cells: int) -> list[float]:
     fact = next((fact for fact in facts if fact.activity), None)
     if fact is None or fact.activity is None:
         return [math.nan] * cells * 2
-    values: list[float] = scene.timeline.series(fact.key(fact.activity), t0, t1, cells * 2).mean.tolist()
+    values: list[float] = scene.timeline.series(fact.keys[fact.activity], t0, t1, cells * 2).mean.tolist()
     return values
 
 

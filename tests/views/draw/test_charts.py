@@ -14,13 +14,13 @@ from acceltop.views.draw.timestrip import strip
 
 
 def test_half_cells_show_two_parts_in_one_row() -> None:
-    assert stacked([(1.0, 1.0)], ["a", "b"], 1, 2.0) == [Line((Span("▄", "a@b"),))]
-    assert stacked([(2.0, 0.0)], ["a", "b"], 1, 2.0) == [Line((Span("█", "a"),))]
-    assert stacked([(1.0,)], ["a"], 1, 2.0) == [Line((Span("▄", "a"),))]
+    assert stacked([(1.0, 1.0)], ["a", "b"], 1, 2.0) == [Line((Span("▄", "a@b"),), "", 1)]
+    assert stacked([(2.0, 0.0)], ["a", "b"], 1, 2.0) == [Line((Span("█", "a"),), "", 1)]
+    assert stacked([(1.0,)], ["a"], 1, 2.0) == [Line((Span("▄", "a"),), "", 1)]
 
 
 def test_neighbours_of_one_colour_are_one_span() -> None:
-    assert stacked([(2.0,)] * 5, ["a"], 1, 2.0) == [Line((Span("█████", "a"),))]
+    assert stacked([(2.0,)] * 5, ["a"], 1, 2.0) == [Line((Span("█████", "a"),), "", 5)]
 
 
 def test_unknown_columns_stay_blank_and_high_ones_are_cut() -> None:
