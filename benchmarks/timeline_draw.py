@@ -66,7 +66,7 @@ async def measure(calls: int, times: int) -> list[list[str]]:
         whole = [timed(lambda: drawn(app)) for _ in range(times)]
         near = []
         for _ in range(ZOOMS):
-            near.append(timed(lambda: (pane.action_zoom(0.5), app.screen._compositor.render_strips())))
+            near.append(timed(lambda: (pane.zoom(0.5), app.screen._compositor.render_strips())))
     return [["opened, arrays made", f"{first:.1f}"], ["redraw, whole window", spread(whole, 1)],
             ["zoom in and redraw", spread(near, 1)]]  # fmt: skip
 

@@ -141,4 +141,5 @@ _BOUND = (
     ("widgets.processes", "ProcessesPane"),
     ("widgets.stacks", "IciclePane"),
     ("widgets.slices", "SlicesPane"),
+    ("screens.timeline", "TimelinePage"),
 )

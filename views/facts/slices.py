@@ -125,7 +125,7 @@ class CallFact(NamedTuple):
 
 def calls_within(scene: Scene, view: SliceView, t0: int, t1: int) -> list[CallFact]:
     """Most time of their own first; of a call that reaches out of the time the part within it."""
-    return scene.memo("calls", (id(view), t0, t1), lambda: _calls(view, t0, t1))
+    return scene.memo("calls", (view.t0_ns, id(view), t0, t1), lambda: _calls(view, t0, t1))
 
 
 def _calls(view: SliceView, t0: int, t1: int) -> list[CallFact]:

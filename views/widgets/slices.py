@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import ClassVar
 
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from acceltop.profiler import numbers
 from acceltop.profiler.model import KernelWindow
@@ -52,11 +52,6 @@ class SlicesPane(Pane):
     can_focus = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *arrows("slices", "lane", "line above", "line below", "call", "previous call", "next call"),
-        Binding("plus,equals_sign", "zoom(0.5)", "zoom in", id="slices.in"),
-        Binding("minus", "zoom(2)", "zoom out", id="slices.out"),
-        hidden("0", "zoom(0)", "whole window", "slices.all"),
-        Binding("n", "window(1)", "next window", id="slices.next"),
-        Binding("p", "window(-1)", "previous window", id="slices.previous"),
         hidden("y", "copy", "copy the name", "slices.copy"),
     ]
 
@@ -186,7 +181,7 @@ class SlicesPane(Pane):
         self.call = nearest(shown.lanes[self.lane], at) if at is not None else None
         self.host.redraw()
 
-    def action_zoom(self, factor: float) -> None:
+    def zoom(self, factor: float) -> None:
         """Around the chosen call, else around the middle; 0 shows all."""
         shown = self.shown()
         if shown is None:
@@ -216,7 +211,8 @@ class SlicesPane(Pane):
         self.lane, self.call = longest(shown, name, *self.span(shown))
         self.host.redraw()
 
-    def action_window(self, steps: int) -> None:
+    def go_through(self, steps: int) -> None:
+        """To a later window, or an earlier one."""
         windows, now = sliced_windows(self.scene), self.window()
         if now is None:
             return
