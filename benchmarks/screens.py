@@ -1,11 +1,12 @@
 """acceltop's screens beside nvitop: CPU, bytes to the terminal, first frame, memory, at 8 and 16 fake GPUs, 1 s.
 
     python -m benchmarks.screens [--seconds 60] [--gpus 8,16] [--venv DIR] [--peers nvitop,graphsignal-top]
+    python -m benchmarks.screens --starts 6 [--gpus 8]: starts and ends alone, one after the other, a job of torch too
 
 All run at the same time on terminals of 160×48 over the same fake driver, whose values move. Peers come from PyPI into
 --venv (made if it is not there); one that can't be had is left out with its reason. `acceltop, 300 kernels` watches a
-process whose table has that many, through the same screens. All find their bytecode on the disk, as what is installed
-does: a first start that nobody measures puts it there.
+process whose table has that many, through the same screens. The first frame has a reading in it; kernels come later. All
+find their bytecode on the disk, as what is installed does: a first start that nobody measures puts it there.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.job import Failed
+from benchmarks.job import Failed, Job
 from benchmarks.pty import Screen, Take
-from benchmarks.table import markdown
+from benchmarks.table import markdown, spread
 from tests.fakes.nvml.build import library
 
 from acceltop.profiler.numbers import percent, size
@@ -31,18 +32,21 @@ WARM_S = 8.0  # start, imports, and the first readings of everything
 SETTLED_S = 2.0
 TURN_S = 0.05
 PEERS = ("nvitop", "graphsignal-top")
+STARTS_HEAD = ("screen", "GPUs", "starts", "first frame, s", "first kernels, s", "q → end, s")
+READING, KERNELS = rb"\d+%", rb"\+ \d+ more, "
 HEAD = ("screen", "GPUs", "CPU s/min", "of a core", "÷ nvitop", "bytes/s", "first frame", "RSS", "q → end")
 SCRIPT = str(Path(sys.executable).with_name("acceltop"))
 
 
 @dataclass(frozen=True)
 class Program:
-    """What is run, and the text that its first real frame has: a reading, not an empty frame."""
+    """What is run, the text that its first real frame has (a reading, not an empty frame), and that kernels have."""
 
     name: str
     command: Sequence[str]
     shows: bytes
     environ: Mapping[str, str]
+    kernels: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,9 @@ def peers(names: Sequence[str], venv: Path, environ: Mapping[str, str]) -> Itera
 
 
 def ours(environ: Mapping[str, str]) -> Iterator[Program]:
-    yield Program("acceltop, devices", (SCRIPT,), rb"\d+%", environ)
+    yield Program("acceltop, devices", (SCRIPT,), READING, environ)
     kernels = (sys.executable, "-m", "benchmarks.targets.screen_kernels")
-    yield Program("acceltop, 300 kernels", kernels, rb"kernel_\d+", environ)
+    yield Program("acceltop, 300 kernels", kernels, READING, environ, KERNELS)
 
 
 def measure(programs: Sequence[Program], seconds: float) -> list[Row]:
@@ -91,12 +95,21 @@ def measure(programs: Sequence[Program], seconds: float) -> list[Row]:
     return [row(*all) for all in zip(programs, before, after, first, leaving, [seconds] * len(screens), strict=True)]
 
 
-def start(program: Program) -> None:
-    """To its end, not measured."""
+def start(program: Program) -> tuple[float, float, float]:
+    """Seconds to the first frame and to the first kernels, and from q to the end."""
     with Screen(program.command, program.environ) as screen:
-        screen.first(program.shows)
+        first = screen.first(program.shows), screen.first(program.kernels)
         screen.read(SETTLED_S)
-        screen.leave("q")
+        return *first, screen.leave("q")
+
+
+def starts(environ: Mapping[str, str], times: int) -> Iterator[list[str]]:
+    with Job("benchmarks.targets.transformer") as job:
+        attached = Program("acceltop, a job attached", (SCRIPT, "attach", str(job.pid)), READING, environ, KERNELS)
+        for program in (*ours(environ), attached):
+            first, kernels, leaving = zip(*(start(program) for _ in range(times)), strict=True)
+            told = spread(kernels, 2) if program.kernels else "–"
+            yield [program.name, environ["FAKE_NVML_GPUS"], str(times), spread(first, 2), told, spread(leaving, 2)]
 
 
 def turns(screens: Sequence[Screen], seconds: float) -> None:
@@ -129,6 +142,7 @@ def cells(rows: Sequence[Row], gpus: int) -> Iterator[list[str]]:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each (%(default)s)")
+    parser.add_argument("--starts", type=int, default=0, help="measure so many starts of each, and nothing else")
     parser.add_argument("--gpus", default="8,16", help="how many fake GPUs (%(default)s)")
     parser.add_argument("--venv", type=Path, default=Path(tempfile.gettempdir()) / "acceltop-peers", help="%(default)s")
     parser.add_argument("--peers", default=",".join(PEERS), help="%(default)s; empty: none")
@@ -139,18 +153,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             environ = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "HOME": folder}
             # From the environment the fake driver has its settings at once; from a file they cost more than the screen.
             environ |= {"LD_LIBRARY_PATH": str(library(Path(folder) / "lib")), "FAKE_NVML_WAVES": "1"}
-            names = [name for name in args.peers.split(",") if name]
+            names = [name for name in args.peers.split(",") if name and not args.starts]
             environ |= {"PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
             programs = [*ours(environ), *(peers(names, args.venv, environ) if names else ())]
             for program in programs:
                 start(program)
             for gpus in map(int, args.gpus.split(",")):
                 environ["FAKE_NVML_GPUS"] = str(gpus)
-                lines += cells(measure(programs, args.seconds), gpus)
+                lines += starts(environ, args.starts) if args.starts else cells(measure(programs, args.seconds), gpus)
     except (Failed, RuntimeError) as error:
         print(f"screens: {error}", file=sys.stderr)
         return 1
-    print(markdown(HEAD, lines))
+    print(markdown(STARTS_HEAD if args.starts else HEAD, lines))
     return 0
 
 
