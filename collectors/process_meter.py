@@ -99,11 +99,7 @@ def _children_of(pid: int) -> Iterable[int]:
     except OSError:
         return
     for thread in threads:
-        try:
-            with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
-                yield from map(int, file.read().split())
-        except OSError:  # the thread ended
-            continue
+        yield from map(int, proc.read_or_empty(pid, f"task/{thread}/children").split())
 
 
 def _cpu_seconds(pid: int) -> float | None:
