@@ -5,8 +5,8 @@
 
 All run at the same time on terminals of 160×48 over the same fake driver, whose values move. Peers come from PyPI into
 --venv (made if it is not there); one that can't be had is left out with its reason. `acceltop, 300 kernels` watches a
-process whose table has that many, through the same screens. The first frame has a reading in it; kernels come later. All
-find their bytecode on the disk, as what is installed does: a first start that nobody measures puts it there.
+process whose table has that many, through the same screens. The first frame has a reading in it; kernels come later.
+All find their bytecode on the disk, as what is installed does: a first start that nobody measures puts it there.
 """
 
 from __future__ import annotations
