@@ -1,4 +1,4 @@
-"""The text that is injected: the agent's boot and, as data, the rest of its folder."""
+"""What is injected: the agent's boot and, behind a NUL, the rest of its folder as data."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ def agent_source(config: Mapping[str, object], python: tuple[int, int] | None = 
         if entry.name.endswith(".py") and not entry.name.startswith("__")
     }
     boot = sources.pop("boot")
-    compiled = python == sys.version_info[:2]
-    data = (
-        f"CODE[{name!r}] = {_compiled(name, source)!r}" if compiled else f"SOURCE[{name!r}] = {source!r}"
-        for name, source in sources.items()
+    pack = _compiled if python == sys.version_info[:2] else _encoded
+    data = "\n".join(
+        f"{name} {b2a_base64(pack(name, source), newline=False).decode()}" for name, source in sources.items()
     )
-    return "\n\n\n".join((boot, *data, f"boot({dict(config)!r})\n"))
+    return f"{boot}\n\n\nboot({dict(config)!r}, DATA)\n\0{data}"
 
 
-def _compiled(name: str, source: str) -> str:
+def _encoded(_name: str, source: str) -> bytes:
+    return source.encode()
+
+
+def _compiled(name: str, source: str) -> bytes:
     code = compile(source, f"<acceltop {name}>", "exec", dont_inherit=True, optimize=0)
-    return b2a_base64(MAGIC_NUMBER + marshal.dumps(code), newline=False).decode()
+    return MAGIC_NUMBER + marshal.dumps(code)
