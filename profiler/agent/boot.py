@@ -17,6 +17,9 @@ from binascii import a2b_base64
 from importlib.util import MAGIC_NUMBER
 from typing import Any, Dict, Iterator, List, Tuple
 
+# By name, filled in by `attach.payload`: text, or where the Python there was the same one, bytecode in base 64.
+SOURCE: Dict[str, str] = {}
+CODE: Dict[str, str] = {}
 _PACKAGE = "acceltop.profiler.agent."
 _REST = 4
 _FLAGS = __future__.annotations.compiler_flag
@@ -25,9 +28,7 @@ _FLAGS = __future__.annotations.compiler_flag
 class Modules:
     """Our own import system: the files of this folder, in no table of the interpreter's."""
 
-    def __init__(self, data: bytes) -> None:
-        """`data`: a line for each file, its name and in base 64 its source or what such a Python has compiled it to."""
-        self._files = dict(line.split() for line in data.splitlines())
+    def __init__(self) -> None:
         self._loaded: Dict[str, types.ModuleType] = {}
         self.rest = 0  # pause by time spent compiling
         self._builtins = dict(vars(builtins), __import__=self._import)
@@ -38,16 +39,12 @@ class Modules:
             vars(module)["__builtins__"] = self._builtins
             self._loaded[name] = module
             begin = time.perf_counter()
-            for code in _codes(name, a2b_base64(self._files[name.encode()])):
-                begin = self._pause(begin)
+            for code in _codes(name):
                 exec(code, vars(module))
-                begin = self._pause(begin)
+                # The job has the interpreter for most of the time, also while we arrive.
+                time.sleep(min(0.02, self.rest * (time.perf_counter() - begin)))
+                begin = time.perf_counter()
         return self._loaded[name]
-
-    def _pause(self, since: float) -> float:
-        """The job has the interpreter for most of the time, also while we arrive."""
-        time.sleep(min(0.02, self.rest * (time.perf_counter() - since)))
-        return time.perf_counter()
 
     def _import(
         self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
@@ -63,12 +60,15 @@ class Modules:
         self._builtins.pop("__import__", None)
 
 
-def _codes(name: str, file: bytes) -> Iterator[types.CodeType]:
-    """Whole where it is compiled, else in pieces."""
-    if file.startswith(MAGIC_NUMBER):
-        yield marshal.loads(file[len(MAGIC_NUMBER) :])
+def _codes(name: str) -> Iterator[types.CodeType]:
+    """Of one file: whole where it is compiled, else in pieces."""
+    if name in CODE:
+        data = a2b_base64(CODE[name])
+        if not data.startswith(MAGIC_NUMBER):
+            raise ImportError("compiled by another Python")
+        yield marshal.loads(data[len(MAGIC_NUMBER) :])
         return
-    for line, part in _parts(file.decode()):
+    for line, part in _parts(SOURCE[name]):
         yield compile("\n" * line + part, "<acceltop " + name + ">", "exec", _FLAGS, True)
 
 
@@ -81,10 +81,10 @@ def _parts(source: str) -> List[Tuple[int, str]]:
     return parts
 
 
-def boot(config: Dict[str, Any], data: bytes) -> None:
-    """`config` as in `core.Agent`, `data` as in `Modules`. Raises nothing."""
+def boot(config: Dict[str, Any]) -> None:
+    """`config` as in `core.Agent`. Raises nothing."""
     try:
-        modules = Modules(data)
+        modules = Modules()
         if "torch" in sys.modules and _thread.get_ident() == sys.modules["threading"].main_thread().ident:
             modules.load("torch_quiet").first_session_in_this_thread()
         # Not threading.Thread: that one waits for its start, and the user's thread counts would change.

@@ -21,7 +21,7 @@ _LINE = r"""__import__("builtins").exec("try:
  import os,sys,_thread as t
  if os.getpid()=={pid}:
   a='''try:
- import os;p='{path}';f=os.open(p+'/agent.py',0);s=os.read(f,1<<24);os.close(f);exec(s[:s.index(35)])
+ f=open('{path}/agent.py','rb');exec(f.readline())
 except KeyboardInterrupt:raise
 except:pass''',{{}};w=sys._getframe(1).f_back
   exec(*a)if w and'threading'in w.f_code.co_filename else t.start_new_thread(exec,a)
@@ -29,23 +29,23 @@ except KeyboardInterrupt:
  import threading as t,_thread as i,weakref as w;x=t.Event();w.finalize(x,t.Timer(.01,i.interrupt_main).start)
 except:pass
 ",{{}})""".replace("\n", r"\n")
-# The file up to its first # (35): runs the rest, up to a NUL, behind which DATA begins, piece by piece from one pair of
-# blank lines to the next: the job waits for the interpreter while a piece is compiled. Then it takes the file away.
+# Takes the file away and runs the rest of it, piece by piece from one pair of blank lines to the next: the job waits
+# for the interpreter while a piece is compiled.
 _FIRST = r"""
-import time
-code, _, data = s[s.index(35):].partition(b"\0")
-space = {"DATA": data}
-try:
-    for piece in code.split(b"\n\n\n"):
-        exec(compile(piece, "<acceltop boot>", "exec"), space)
-        time.sleep(0.001)
-finally:
-    for name in os.listdir(p):
-        os.unlink(p + "/" + name)
-    os.rmdir(p)
+import os, time
+path = os.path.dirname(f.name)
+pieces = f.read().split(b"\n\n\n")
+f.close()
+for name in os.listdir(path):
+    os.unlink(path + "/" + name)
+os.rmdir(path)
+space = {}
+for piece in pieces:
+    exec(compile(piece, "<acceltop boot>", "exec"), space)
+    time.sleep(0.001)
 """
-_FIRST_LINE = f"exec(compile({_FIRST!r}, '<acceltop boot>', 'exec'))#\n"
-_PATH = re.compile(rb"p='(/[\w/-]+)'")
+_FIRST_LINE = f"exec(compile({_FIRST!r}, '<acceltop boot>', 'exec'))\n"
+_PATH = re.compile(rb"open\('(/[\w/-]+)/agent\.py'")
 
 
 class Drop:

@@ -45,7 +45,7 @@ class Injection:
 
 def inject(pid: int, source: str, *, method: str = "auto", timeout_s: float = 5.0) -> Injection:
     """Queue `source`, to be run once in a fresh namespace; returns as soon as it is queued. It is compiled in pieces,
-    each up to two blank lines; what follows a NUL it finds as DATA.
+    each up to two blank lines.
 
     Raises TargetError where that can't be done, UsageError for an unknown method or a wrong time.
     """

@@ -1,4 +1,4 @@
-"""What is injected: the agent's boot and, behind a NUL, the rest of its folder as data."""
+"""The text that is injected: the agent's boot and, as data, the rest of its folder."""
 
 from __future__ import annotations
 
@@ -21,17 +21,14 @@ def agent_source(config: Mapping[str, object], python: tuple[int, int] | None = 
         if entry.name.endswith(".py") and not entry.name.startswith("__")
     }
     boot = sources.pop("boot")
-    pack = _compiled if python == sys.version_info[:2] else _encoded
-    data = "\n".join(
-        f"{name} {b2a_base64(pack(name, source), newline=False).decode()}" for name, source in sources.items()
+    compiled = python == sys.version_info[:2]
+    data = (
+        f"CODE[{name!r}] = {_compiled(name, source)!r}" if compiled else f"SOURCE[{name!r}] = {source!r}"
+        for name, source in sources.items()
     )
-    return f"{boot}\n\n\nboot({dict(config)!r}, DATA)\n\0{data}"
+    return "\n\n\n".join((boot, *data, f"boot({dict(config)!r})\n"))
 
 
-def _encoded(_name: str, source: str) -> bytes:
-    return source.encode()
-
-
-def _compiled(name: str, source: str) -> bytes:
+def _compiled(name: str, source: str) -> str:
     code = compile(source, f"<acceltop {name}>", "exec", dont_inherit=True, optimize=0)
-    return MAGIC_NUMBER + marshal.dumps(code)
+    return b2a_base64(MAGIC_NUMBER + marshal.dumps(code), newline=False).decode()

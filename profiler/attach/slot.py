@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from acceltop.profiler.attach import proc, stub
 from acceltop.profiler.errors import TargetError
 
-DATA_SIZE = 576
+DATA_SIZE = 544
 _HEADER = struct.Struct("<i4s8x")  # the result of the call; whose slot it is
 HEADER_SIZE = _HEADER.size
 _MARK = b"acTP"

@@ -87,7 +87,7 @@ def test_leaves_no_name_behind(tmp_path: Path) -> None:
         _, again = ask(process.pid, tmp_path, names)
     assert not [name for name in main_names if "acceltop" in name or name in ("f", "s", "p", "n")]
     assert not [name for name in modules if "acceltop" in name]
-    assert own_names == ["DATA", "__builtins__", "f", "json", "os"]
+    assert own_names == ["__builtins__", "f", "json", "os"]
     assert again == [main_names, modules, own_names]
 
 

@@ -21,31 +21,16 @@ def test_the_source_is_python_3_7(path: Path) -> None:
     assert ast.parse(path.read_text(), feature_version=(3, 7))
 
 
-START = """
-import sys
-before = set(sys.modules)
-code, _, data = sys.stdin.read().partition("\\0")
-exec(code, {"DATA": data.encode()})
-"""
-
-
-def start(
-    place: Path, then: str, python: tuple[int, int] | None = None, first: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """Runs `first`, the very text that is injected, and `then` beside it, in an interpreter of its own."""
-    source = agent_source({"directories": [str(place)], "budget": 0.01}, python)
-    return subprocess.run(
-        [sys.executable, "-c", first + START + then], input=source, capture_output=True, text=True, timeout=120
-    )
-
-
 @pytest.mark.parametrize("python", [None, sys.version_info[:2]], ids=["as source", "compiled"])
 def test_it_leaves_no_name_and_no_module_and_works_without_a_framework(
     python: tuple[int, int] | None, tmp_path: Path
 ) -> None:
+    """Runs the very text that is injected, in an interpreter of its own, and asks the agent for its hello."""
     place = tmp_path / "agent"
-    then = f"""
-import json, socket, time
+    code = f"""
+import json, socket, sys, time
+before = set(sys.modules)
+exec(sys.stdin.read(), {{}})
 link = socket.socket(socket.AF_UNIX)
 end = time.monotonic() + 60
 while True:
@@ -58,14 +43,17 @@ hello = json.loads(link.makefile().readline())
 ours = [name for name in set(sys.modules) - before if "acceltop" in name or "agent" in name]
 print(hello["kind"], hello["probe"], ours, [name for name in globals() if "acceltop" in name])
 """
-    done = start(place, then, python)
+    source = agent_source({"directories": [str(place)], "budget": 0.01}, python)
+    done = subprocess.run([sys.executable, "-c", code], input=source, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("AgentHello None [] []\n", "")
     assert not place.exists()
 
 
 def test_bytecode_of_another_python_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payload, "MAGIC_NUMBER", b"older")
-    done = start(tmp_path / "agent", "import threading\nthreading.Event().wait(0.5)", sys.version_info[:2])
+    source = agent_source({"directories": [str(tmp_path / "agent")], "budget": 0.01}, sys.version_info[:2])
+    code = "import sys, threading\nexec(sys.stdin.read(), {})\nthreading.Event().wait(0.5)"
+    done = subprocess.run([sys.executable, "-c", code], input=source, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr, os.listdir(tmp_path)) == (0, "", [])
 
 
@@ -73,8 +61,9 @@ def test_left_alone_it_takes_no_time_from_the_job(tmp_path: Path) -> None:
     """Between the end of its last acceltop and its own it only waits: when it turned in circles, steps took thrice."""
     pytest.importorskip("torch")
     place = tmp_path / "agent"
-    then = f"""
-import os, socket, time
+    code = f"""
+import os, select, socket, time, torch
+exec({agent_source({"directories": [str(place)], "budget": 0.01})!r}, {{}})
 end = time.monotonic() + 60
 while not os.path.exists({str(place / "agent.sock")!r}):
     assert time.monotonic() < end
@@ -92,7 +81,7 @@ while os.path.exists({str(place)!r}):
     time.sleep(0.1)
 print(f"{{(time.process_time() - cpu) / (time.monotonic() - began):.3f}}")
 """
-    done = start(place, then, first="import torch\n")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stderr == "" and float(done.stdout) < 0.2
 
 
@@ -100,6 +89,11 @@ def test_somebody_elses_directory_is_not_taken(tmp_path: Path) -> None:
     place = tmp_path / "agent"
     place.mkdir(0o755)
     (place / "precious").write_text("theirs")
-    done = start(place, "import threading\nprint(threading.Event().wait(0.5))")
+    code = f"""
+exec({agent_source({"directories": [str(place)], "budget": 0.01})!r}, {{}})
+import threading
+print(threading.Event().wait(0.5))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("False\n", "")
     assert os.listdir(place) == ["precious"]
