@@ -13,18 +13,18 @@ _FILE, _START = "agent.py", "start.py"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # Runs in the target's main thread, which does no more than start one: neither files nor the compiler may hold it up.
-# Where it waits for another thread it reads the file itself, since it may not come by a second time. It leaves no name
-# behind, says nothing, and hands a Ctrl-C that hits it on to the job (from another thread, once this namespace, and `x`
-# with it, has gone: it would strike in here again, and be lost). A child that was forked while the line waited has
-# inherited it, hence the test of the PID.
+# Where there are others it reads the file itself: one of them may train, and it may wait and not come by a second time
+# (kineto has to meet it, see `agent.torch_quiet`). It leaves no name behind, says nothing, and hands a Ctrl-C that hits
+# it on to the job (from another thread, once this namespace, and `x` with it, has gone: it would strike in here again,
+# and be lost). A child that was forked while the line waited has inherited it, hence the test of the PID.
 _LINE = r"""__import__("builtins").exec("try:
  import os,sys,_thread as t
  if os.getpid()=={pid}:
   a='''try:
  f=open('{path}/agent.py','rb');exec(f.readline())
 except KeyboardInterrupt:raise
-except:pass''',{{}};w=sys._getframe(1).f_back
-  exec(*a)if w and'threading'in w.f_code.co_filename else t.start_new_thread(exec,a)
+except:pass''',{{}}
+  exec(*a)if len(sys._current_frames())>1 else t.start_new_thread(exec,a)
 except KeyboardInterrupt:
  import threading as t,_thread as i,weakref as w;x=t.Event();w.finalize(x,t.Timer(.01,i.interrupt_main).start)
 except:pass
