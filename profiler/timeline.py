@@ -25,12 +25,12 @@ from acceltop.profiler.history.bands import (
 )
 from acceltop.profiler.history.levels import SECOND_NS
 from acceltop.profiler.history.steps import StepHistory
-from acceltop.profiler.history.store import History, Key, Limits, Reading, State
+from acceltop.profiler.history.store import History, Key, Limits, Reading
 from acceltop.profiler.history.subjects import DeviceState, ProcessState
 from acceltop.profiler.history.tiers import Tiered, W
 from acceltop.profiler.model import PHASES, Cost, KernelWindow, MemoryStats, Note, StackWindow
 
-__all__ = ["Band", "DeviceState", "Key", "ProcessState", "Reading", "State", "StepColumns", "Timeline"]
+__all__ = ["Band", "DeviceState", "Key", "ProcessState", "Reading", "StepColumns", "Timeline"]
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,14 @@ class Timeline(History):
     def processes(self) -> Mapping[int, ProcessState]:
         return self.subjects.processes
 
-    def states(self, device: str | None = None, pid: int | None = None) -> Mapping[str, State]:
-        """Words by name: performance state, throttle reasons."""
+    def word(self, name: str, device: str | None, pid: int | None = None, at_ns: int | None = None) -> str | None:
+        """The word (performance state, throttle reason) at that moment, or the last one."""
         key = self.subjects.canonical(device), pid
-        return next((history.words[key] for history in self._finest() if key in history.words), {})
+        for history in self._finest():
+            for state in reversed(history.words.get(key, {}).get(name, ())):
+                if at_ns is None or state.time_ns <= at_ns:
+                    return state.word
+        return None
 
     def memory(self, pid: int) -> list[MemoryStats]:
         """The framework's allocator as last told, by device."""

@@ -31,6 +31,7 @@ from acceltop.profiler.model import (
 )
 
 MAX_NOTES = 2_000
+MAX_CHANGES = 256  # of a word
 MAX_SLICES = 400_000  # single calls kept, of one process
 ENDED_NS = 3600 * NS_PER_S  # how long, at least, what is known of a process stays after its end
 
@@ -59,7 +60,7 @@ class Reading(NamedTuple):
 
 
 class State(NamedTuple):
-    """A word (performance state, throttle reason) and when it was read."""
+    """A word (performance state, throttle reason) and since when it is read."""
 
     time_ns: int
     word: str
@@ -96,7 +97,7 @@ class History:
         self.values: dict[Key, Series] = {}
         self.series_made = 0
         self._series_of: dict[tuple[str | None, int | None], dict[str, Series]] = {}
-        self.words: dict[tuple[str | None, int | None], dict[str, State]] = {}
+        self.words: dict[tuple[str | None, int | None], dict[str, deque[State]]] = {}
         self.step_histories: dict[int, StepHistory] = {}
         self.kernel_windows: dict[tuple[int, str], Tiered[KernelWindow]] = {}
         self.stack_windows: dict[tuple[int, str], Tiered[StackWindow]] = {}
@@ -215,8 +216,9 @@ class History:
     def _add_states(self, device: str | None, frame: Sample) -> None:
         words = _kept(self.words, (device, frame.pid), dict)
         for name, word in frame.states.items():
-            make_room(words, name)
-            words[name] = State(frame.time_ns, word)
+            changes = _kept(words, name, _changes)
+            if not changes or changes[-1].word != word:
+                changes.append(State(frame.time_ns, word))
 
     def _add_kernels(self, frame: KernelWindow) -> None:
         key = frame.pid, frame.source
@@ -269,6 +271,10 @@ def _kept(table: dict[K, V], key: K, make: Callable[[], V]) -> V:
         make_room(table, key)
         value = table[key] = make()
     return value
+
+
+def _changes() -> deque[State]:
+    return deque(maxlen=MAX_CHANGES)
 
 
 def _bound_slices(windows: deque[KernelWindow]) -> None:

@@ -212,12 +212,20 @@ def test_what_is_learned_of_a_process_adds_up() -> None:
     assert timeline.processes[7].found.user is None and timeline.processes[7].gone is None
 
 
+def test_a_word_is_that_of_the_moment_that_is_looked_at() -> None:
+    timeline = Timeline()
+    for at, word in enumerate(("none", "power", "power", "none")):
+        timeline.add(Sample(T0 + at * S, "nvml", {}, device=GPU, states={"throttle": word}))
+    told = [timeline.word("throttle", GPU, at_ns=T0 + at * S) for at in (-1, 0, 1, 2, 3, 9)]
+    assert told == [None, "none", "power", "power", "none", "none"]
+
+
 def test_words_memory_and_cost() -> None:
     timeline = Timeline()
     timeline.add(Sample(T0, "nvml", {}, device=GPU, states={"throttle": "power"}))
     timeline.add(MemoryStats(T0, 7, "torch", 100, 200, device=GPU))
     timeline.add(Cost(T0, 7, 0.004, True))
-    assert timeline.states(GPU)["throttle"].word == "power"
+    assert timeline.word("throttle", GPU) == "power" and timeline.word("pstate", GPU) is None
     assert timeline.memory(7)[0].reserved == 200
     cost, latest = timeline.cost(7), timeline.latest("acceltop.cost", pid=7)
     assert cost is not None and latest is not None and cost.ratio == latest.value
@@ -404,7 +412,7 @@ def test_processes_that_ended_long_ago_are_forgotten() -> None:
         timeline.add_all(life(pid, pid - 1))
         assert pid in timeline.processes
     assert set(timeline.processes) == {3, 4} == {key.pid for key in timeline.values}
-    assert not timeline.states(pid=1) and not timeline.memory(1) and timeline.cost(1) is None
+    assert timeline.word("a", None, 1) is None and not timeline.memory(1) and timeline.cost(1) is None
     assert not timeline.step_bands(1, T0, T0 + S, 1) and not len(timeline.steps(1).index)
     assert not timeline.windows(1, 0, T0 + S) and not timeline.stacks(1, 0, T0 + S)
     assert timeline.series_count == 4 * series

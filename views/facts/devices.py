@@ -205,9 +205,8 @@ def condition(scene: Scene, fact: DeviceFact) -> Condition:
     if fact.is_host:
         pressure = scene.value(*fact.keys["system.pressure.cpu"])
         return Condition("·" if pressure is None else f"psi {pressure:.0%}", "dim")
-    words = scene.timeline.states(fact.id)
     for name in ("throttle", "throttle_reasons"):
-        state = words.get(name)
-        if state is not None and state.time_ns <= at and state.word not in ("", "none", "idle"):
-            return Condition(f"▼ {state.word}", "warn")
+        word = scene.timeline.word(name, fact.id, at_ns=at)
+        if word not in (None, "", "none", "idle"):
+            return Condition(f"▼ {word}", "warn")
     return Condition("·", "dim")
