@@ -22,6 +22,8 @@ demo: $(VENV)/.acceltop $(VENV)/.torch ## a training job, and acceltop attached 
 	@$(BIN)/acceltop demo
 
 test: $(VENV)/.dev $(VENV)/.torch ## all tests
+	@# They start acceltop hundreds of times: compiled once, even where PYTHONDONTWRITEBYTECODE is set.
+	@$(BIN)/python -m compileall -q collectors profiler views
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(PYTEST)
 
 check: $(VENV)/.dev ## lint, types and import walls, then all tests
