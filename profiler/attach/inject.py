@@ -1,4 +1,4 @@
-"""Run a piece of Python once in a live process: in a new thread, or in its main thread where that waits for another."""
+"""Run a piece of Python once in a live process: in a new thread, or in its main thread where there are others."""
 
 from __future__ import annotations
 
