@@ -135,7 +135,7 @@ class Link:
     def to(cls, pid: int, context: SourceContext) -> Link:
         """Joins the agent that is there, or injects one. Raises TargetError."""
         process = target.inspect(pid)
-        name = leftovers.folder(process.nspid, proc.stat(pid).start_ticks)
+        name = leftovers.folder(process.nspid, proc.stat(pid).start_ticks, proc.namespace(pid))
         places = [f"{base}/{name}" for base in BASES]
         found, story = _connect(pid, places), "joined the agent that is already in the process"
         if found is None:

@@ -101,7 +101,8 @@ def own_steps(trace: Path, said: dict[str, Any]) -> list[float]:
     """How long the steps of a trace took (s) by the job's own clock. Other steps, of a busier second, say nothing."""
     with TraceReader(trace) as reader:
         seen = [frame for frame in reader.frames() if isinstance(frame, Steps)]
-    assert all(a.first_index + len(a.duration_ns) == b.first_index for a, b in pairwise(seen)), "steps are missing"
+    spans = [(frame.first_index, frame.first_index + len(frame.duration_ns)) for frame in seen]
+    assert all(a[1] == b[0] for a, b in pairwise(spans)), f"steps are missing: {spans}"
     ends = [end for end in said["ends"] if end * 1e9 >= seen[0].start_ns]
     return [b - a for a, b in pairwise(ends)][: sum(len(frame.duration_ns) for frame in seen)]
 

@@ -16,12 +16,15 @@ from acceltop.profiler.attach import proc
 from acceltop.profiler.attach.delivery import BASES
 
 MIN_AGE_S = 60.0  # an agent that is about to listen has a folder and no socket
-_NAME = re.compile(r"acceltop-([0-9]{1,10})-([0-9]{1,20})")
+_NAME = re.compile(r"acceltop-([0-9]{1,10})-([0-9]{1,20})-[0-9]{1,20}")
 
 
-def folder(pid: int, start_ticks: int) -> str:
-    """The name of an agent's folder; `pid` as the process itself sees it."""
-    return f"acceltop-{pid}-{start_ticks}"
+def folder(nspid: int, start_ticks: int, namespace: int) -> str:
+    """The name of an agent's folder; `nspid` is the process's number in its own PID namespace, which has an inode.
+
+    Containers that share a /tmp can start the same number in the same tick.
+    """
+    return f"acceltop-{nspid}-{start_ticks}-{namespace}"
 
 
 def sweep(bases: Iterable[str] = BASES) -> None:

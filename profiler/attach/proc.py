@@ -64,6 +64,14 @@ def stat(pid: int) -> Stat:
     return Stat(fields[0].decode(), int(fields[1]), cpu_s, int(fields[17]), int(fields[19]), int(fields[21]) * _PAGE)
 
 
+def namespace(pid: int) -> int:
+    """The inode of its PID namespace; 0 where the process may not be looked into."""
+    try:
+        return os.stat(f"/proc/{pid}/ns/pid").st_ino
+    except OSError:
+        return 0
+
+
 def status(pid: int) -> dict[str, str]:
     """/proc/PID/status as a dict. Raises OSError."""
     lines = read(pid, "status").decode(errors="replace").splitlines()

@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.waiting import wait_for
 
 from acceltop.collectors.agent import Source
 from acceltop.profiler.agent.server import SOCKET
-from acceltop.profiler.attach import leftovers, proc
+from acceltop.profiler.attach import leftovers, proc, target
 from acceltop.profiler.attach.delivery import BASES
 from acceltop.profiler.source import SourceContext
 
@@ -27,7 +28,7 @@ def ended() -> int:
 
 def left(base: Path, pid: int, ticks: int = 1, age_s: float = 3600.0) -> tuple[Path, socket.socket]:
     """An agent's folder, and the listening socket in it."""
-    place = base / leftovers.folder(pid, ticks)
+    place = base / leftovers.folder(pid, ticks, proc.namespace(os.getpid()))
     place.mkdir(0o700)
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(place / SOCKET))
@@ -76,7 +77,7 @@ def test_what_is_not_surely_ours_stays(change: str, tmp_path: Path) -> None:
         os.utime(place, (0, 0))
     elif change == "a link":
         place = place.rename(tmp_path / "elsewhere")
-        (tmp_path / leftovers.folder(ended(), 1)).symlink_to(place)
+        (tmp_path / leftovers.folder(ended(), 1, 1)).symlink_to(place)
     elif change == "another name":
         place = place.rename(tmp_path / "acceltop-stacks-1")
     leftovers.sweep([str(tmp_path)])
@@ -90,3 +91,24 @@ def test_the_next_attach_sweeps() -> None:
     list(source.open(SourceContext()))
     source.close()
     assert not place.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")
+def test_two_containers_that_share_a_folder_have_an_agent_each() -> None:
+    """Both processes are number 1, and can have started in the same tick."""
+    command = ["unshare", "--pid", "--fork", "--kill-child", "sleep", "60"]
+    with subprocess.Popen(command) as one, subprocess.Popen(command) as other:
+        try:
+            first, second = inner(one.pid), inner(other.pid)
+            assert target.inspect(first).nspid == target.inspect(second).nspid == 1
+            assert leftovers.folder(1, 1, proc.namespace(first)) != leftovers.folder(1, 1, proc.namespace(second))
+        finally:
+            one.kill()
+            other.kill()
+
+
+def inner(pid: int) -> int:
+    """The child of a `unshare --fork`, once it runs."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    wait_for(lambda: children.read_text().strip(), what="the process in the namespace")
+    return int(children.read_text())

@@ -17,15 +17,13 @@ from tests.remote.sshd import ALONE, Server, free_port, needs_sshd, several
 from acceltop.profiler.remote.transport import ssh
 
 pytest.importorskip("torch")
-# The hosts share a /tmp: each rank has another number there.
-SHIFTED = 'for _ in $(seq "$RANK"); do sh -c :; done; exec "$@"'
 
 
 @contextmanager
 def _ranks(servers: list[Server], *words: str) -> Iterator[None]:
     """One rank on each of the machines, all of which have done their first steps."""
     common = ["env", "-C", str(ROOT), "MASTER_ADDR=127.0.0.1", f"MASTER_PORT={free_port()}"]
-    program = ["sh", "-c", SHIFTED, "sh", sys.executable, "-m", "tests.targets.ranks", *words]
+    program = [sys.executable, "-m", "tests.targets.ranks", *words]
     running = []
     try:
         for rank, server in enumerate(servers):
