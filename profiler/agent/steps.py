@@ -16,7 +16,6 @@ COMMUNICATION, OTHER = "communication", "other"
 Mark = Tuple[int, int, str, bool, int]  # time_ns, thread, phase, begins?, id of the optimizer
 Interval = Tuple[int, int]
 Span = Tuple[int, int, str]  # begin, end, phase
-MOST_STEPS = 4000  # in one frame; a job faster than that a second loses the oldest, counted
 PATIENCE = 64  # steps of another optimizer until it becomes the primary one
 
 

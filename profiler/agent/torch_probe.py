@@ -248,12 +248,14 @@ class Probe:
 
     def _tell_steps(self) -> None:
         self._hear()
-        steps, self._finished = self._finished[-MOST_STEPS:], []
-        if not steps:
-            return
+        finished, self._finished = self._finished, []
+        for begin in range(0, len(finished), MOST_STEPS):
+            self._tell(finished[begin : begin + MOST_STEPS])
+
+    def _tell(self, steps: List[Step]) -> None:
         profiled = [self._account(step) for step in steps]
         self._agent.emit(steps_frame(self._agent.pid, self._first_step, steps, profiled, self._forward.share))
-        self._first_step = self._tracker.count
+        self._first_step += len(steps)
 
     def _account(self, step: Step) -> bool:
         """Whether a window touched the step; keeps the books of what windows cost and of what forward work is."""

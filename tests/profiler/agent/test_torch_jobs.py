@@ -65,6 +65,14 @@ def test_a_step_of_accumulated_gradients_is_one_step(tmp_path: Path) -> None:
         agrees(document, running, tmp_path)
 
 
+def test_of_thousands_of_steps_a_second_none_is_missing(tmp_path: Path) -> None:
+    with job("quick", "--seconds", str(SECONDS + 3)) as running:
+        document = record(running.pid, SECONDS, tmp_path / "trace.mcap", "--only", "agent")
+        took = own_steps(tmp_path / "trace.mcap", running.result())
+    assert document["steps"]["count"] == len(took) > 2000
+    assert document["steps"]["mean_s"] == pytest.approx(fmean(took), rel=0.1)
+
+
 def test_a_main_thread_in_join_is_no_obstacle(tmp_path: Path) -> None:
     with job("joined", "--seconds", str(SECONDS + 3)) as running:
         document = watch(running, tmp_path)
