@@ -13,10 +13,11 @@ KIB = 1024
 # Bytes a second of one PCIe lane, one way, by generation: transfer rate × encoding / 8.
 _LANE = {1: 250e6, 2: 500e6, 3: 8e9 * 128 / 130 / 8, 4: 16e9 * 128 / 130 / 8, 5: 32e9 * 128 / 130 / 8}
 _LANE |= {6: 64e9 * 242 / 256 / 8}
+_HARDWARE, _ITS_CAUSES = 0x8, 0x40 | 0x80
 _THROTTLE = {
     0x2: "application clocks",
     0x4: "power cap",
-    0x8: "hardware slow-down",
+    _HARDWARE: "hardware slow-down",
     0x10: "sync boost",
     0x20: "thermal",
     0x40: "thermal",
@@ -156,6 +157,8 @@ def states(calls: Calls) -> dict[str, str]:
     if reasons is None:
         reasons = calls.get("nvmlDeviceGetCurrentClocksThrottleReasons")
     if reasons is not None:
+        if reasons & _ITS_CAUSES:  # which say more
+            reasons &= ~_HARDWARE
         found["throttle"] = ", ".join(dict.fromkeys(w for bit, w in _THROTTLE.items() if reasons & bit)) or "none"
     return found
 

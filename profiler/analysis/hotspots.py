@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from acceltop.profiler.analysis.origin import origin
 from acceltop.profiler.model import KernelRow, KernelWindow, Launch
@@ -24,7 +24,7 @@ _MAX_PLACES = 64  # combinations of op, module, line … kept of one kernel; the
 class Kernel(NamedTuple):
     """One ranked row. Times in ns; `share` is of its group's time; None is unknown.
 
-    `op`, `module`, `location`, `stream` … are those that took most of its time.
+    `op`, `module`, `location`, `stream` … are those that took most of its time in the `phase` that took most.
     """
 
     name: str
@@ -165,6 +165,7 @@ class _Place(NamedTuple):
     phase: str | None
 
 
+_PHASE = _Place._fields.index("phase")
 _place_of = attrgetter(*_Place._fields)
 
 
@@ -241,19 +242,19 @@ class _Total:
     def _told(self) -> tuple[_Place, int, str | None]:
         """Of each part of a place the value with most time, how many modules there are, and who made the kernel."""
         if len(self.places) != 1:
-            by = [self._by(at) for at in range(len(_Place._fields))]
-            told = _Place._make(max(values, key=values.__getitem__, default=None) for values in by)
-            return told, len(by[_Place._fields.index("module")]), self._origin(told)
+            phase = _most(self._by("phase"))
+            told = _Place._make(_most(self._by(part, phase)) for part in _Place._fields)
+            return told, len(self._by("module")), self._origin(told)
         if self._only is None:  # as nearly always there is one place, which stays
             told = _Place._make(*self.places)
             self._only = told, int(told.module is not None), self._origin(told)
         return self._only
 
-    def _by(self, at: int) -> dict[str | int, int]:
-        """Time by the values of one place, without those that are unknown."""
-        found: dict[str | int, int] = {}
+    def _by(self, part: str, phase: str | None = None) -> dict[str | int, int]:
+        """Time by the values of one part of the places of a phase, or of all; without those that are unknown."""
+        at, found = _Place._fields.index(part), dict[str | int, int]()
         for place, ns in self.places.items():
-            if (value := place[at]) is not None:
+            if (value := place[at]) is not None and phase in (None, place[_PHASE]):
                 found[value] = found.get(value, 0) + ns
         return found
 
@@ -261,6 +262,10 @@ class _Total:
         if self.kind == OTHER:
             return None
         return told.origin or origin(self.name, told.library, told.op)
+
+
+def _most(by: dict[str | int, int]) -> Any:
+    return max(by, key=by.__getitem__, default=None)
 
 
 def _rate(amount: int, ns: int) -> float | None:

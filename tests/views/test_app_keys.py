@@ -185,6 +185,9 @@ def test_rows_move_and_open_and_close() -> None:
         assert pane.place == 52
         await press(app, pilot, "pageup")
         assert pane.place < 52
+        hidden = re.search(r"\+ (\d+) more, ([\d.]+) %", await press(app, pilot, "G"))
+        assert hidden is not None
+        assert (int(hidden[1]), float(hidden[2])) == (53 - pane._rows, pytest.approx(99, abs=1))  # those above, too
         await press(app, pilot, "g", "pagedown")
         assert pane.place > 0
         await press(app, pilot, "g", "down", "down")
@@ -213,7 +216,7 @@ def test_sort_goes_through_the_columns() -> None:
     async def test(app: AcceltopApp, pilot: Hands) -> None:
         text = await press(app, pilot, "2")
         assert "t by share" in text
-        assert "t by name" in await press(app, pilot, "t")
+        assert "t by kernel" in await press(app, pilot, "t")
         rows = await press(app, pilot, "t", "t")
         assert "t by calls" in rows
         assert "vectorized_el" in rows.splitlines()[4]

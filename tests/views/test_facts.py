@@ -268,13 +268,19 @@ def test_a_source_that_is_back_takes_its_complaint_back() -> None:
 
 
 def test_the_end_of_a_process_is_told_with_its_code() -> None:
+    entered = Note(T0, "info", "agent.attached", "attached", source="agent", pid=PID)
+
+    def told(gone: ProcessGone, *notes: Note) -> list[str]:
+        found = findings(scene_of([ProcessFound(T0, PID, "x"), *notes, gone]))
+        return [f.text for f in found if f.source == "process"]
+
     for code, words in ((1, ", code 1"), (-9, ", signal 9"), (None, "")):
-        gone = ProcessGone(T0, PID, code)
-        text = findings(scene_of([ProcessFound(T0, PID, "x"), gone]))[0].text
+        (text,) = told(ProcessGone(T0, PID, code), entered)
         assert text.startswith(f"process {PID} exited at ")
         assert text.endswith(words)
-    told = findings(scene_of([ProcessFound(T0, PID, "x"), ProcessGone(T0, PID, None, "not collected yet")]))
-    assert told[0].text.endswith(" (not collected yet)")
+    assert told(ProcessGone(T0, PID, None, "not collected yet"), entered)[0].endswith(" (not collected yet)")
+    assert told(ProcessGone(T0, PID, 1))  # whose code is known was ours
+    assert told(ProcessGone(T0, PID, None, "it ended")) == []  # one of the machine's many
 
 
 # --- single calls

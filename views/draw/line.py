@@ -183,10 +183,10 @@ def _common(before: Sequence[object], after: Sequence[object]) -> int:
 
 def changes(old: Line, new: Line, width: int) -> Iterator[tuple[int, Span, int]]:
     """(column, what to write there, its cells) that turn `old` into `new`, where lines have `width` cells."""
-    known = iter(_filled(old, width) if old.back == new.back else ())
+    known = iter(filled(old, width) if old.back == new.back else ())
     before, edge = next(known, None), 0  # the old span that is not left of the column, and where it begins
     column = 0
-    for span in _filled(new, width):
+    for span in filled(new, width):
         while before is not None and (edge < column or not before.text):
             edge += cells(before.text)
             before = next(known, None)
@@ -199,7 +199,7 @@ def changes(old: Line, new: Line, width: int) -> Iterator[tuple[int, Span, int]]
         column += count
 
 
-def _filled(line: Line, width: int) -> tuple[Span, ...]:
+def filled(line: Line, width: int) -> tuple[Span, ...]:
     """Its spans, cut or with blanks up to `width`."""
     spans, length = line.spans, line.width
     if length > width:

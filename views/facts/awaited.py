@@ -10,7 +10,7 @@ from acceltop.views.facts.notes import exit_words
 from acceltop.views.scene import Scene
 
 _ENTERING = ("agent.attached", "agent.not_attached", "source.unavailable")
-_NOT_ENTERED = ("agent.not_attached", "agent.no_framework", "agent.probe_failed", "agent.gone")
+_NOT_ENTERED = ("agent.not_attached", "agent.no_framework", "agent.probe_failed", "agent.gone", "agent.full")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,10 @@ def is_watched(scene: Scene, pid: int) -> bool:
 
 def watched_since(scene: Scene, pid: int) -> int | None:
     """When the agent first said something of it, if only that it stays outside; None: nobody asked, or it was left."""
-    return scene.memo("watched", (pid, scene.seen("Note", "Cost")), lambda: _watched_since(scene, pid))
+    known: dict[int, int | None] = scene.memo("watched", scene.seen("Note", "Cost"), dict)
+    if pid not in known:
+        known[pid] = _watched_since(scene, pid)
+    return known[pid]
 
 
 def _watched_since(scene: Scene, pid: int) -> int | None:

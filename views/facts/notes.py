@@ -80,8 +80,10 @@ def device_name(found: DeviceFound) -> str:
 
 
 def _gone(scene: Scene, at: int) -> list[Finding]:
+    """Of those that were watched: others come and go all the time."""
+    watched = {note.pid for note in scene.timeline.notes() if note.source == "agent"}
     ended = [state.gone for state in scene.timeline.processes.values() if state.gone is not None]
-    return [_ended(gone) for gone in ended if gone.time_ns <= at]
+    return [_ended(one) for one in ended if one.time_ns <= at and (one.pid in watched or one.exit_code is not None)]
 
 
 def _ended(gone: ProcessGone) -> Finding:

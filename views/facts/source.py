@@ -69,7 +69,7 @@ def source(scene: Scene, location: str | None, around: int) -> Source | None:
     if not location or process is None:
         return None
     if list(scene.timeline.hosts) != [os.uname().nodename]:
-        return Source(problem="its file is on the machine that was measured, not here")
+        return Source(problem="its file is not here, but where it was measured")
     if place is None or process.found.container or process.found.start_ns is None:
         return Source(problem="its file is not known well enough to show it")
     files = scene.memo("source files", None, SourceFiles)

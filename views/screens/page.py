@@ -33,13 +33,14 @@ class TooSmall(Watcher):
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         columns, rows = self.app.size
-        return [Row().put(f" acceltop needs {LEAST[0]}×{LEAST[1]}, has {columns}×{rows}; it goes on", "warn").line()]
+        told = Row().put(f" acceltop needs {LEAST[0]}×{LEAST[1]}, has {columns}×{rows}", "warn")
+        return [told.put("; it goes on" if width >= LEAST[0] else "", "warn").line()]
 
 
 class FilterInput(Input):
     """One line above the keys, there while a filter is typed."""
 
-    DEFAULT_CSS = "FilterInput { display: none; height: 1; padding: 0 1; background: $panel; }"
+    DEFAULT_CSS = "FilterInput { display: none; background: $panel; &.-textual-compact { padding: 0 1; } }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "keep the filter", id="filter.keep"),
         Binding("escape", "screen.end_filter(True)", "clear it", id="filter.clear"),

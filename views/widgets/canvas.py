@@ -12,7 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from acceltop.views.draw.glyphs import FULL, Glyphs, to_ascii
-from acceltop.views.draw.line import BLANK, Line, changed
+from acceltop.views.draw.line import BLANK, Line, changed, filled
 from acceltop.views.theme import Palette
 from acceltop.views.widgets.pen import Pen
 
@@ -129,14 +129,9 @@ class Canvas(Widget):
 
     def _strip(self, line: Line) -> Strip:
         style, drawn = self.palette().style, str if self.glyphs().blocks else to_ascii
-        segments = [Segment(drawn(span.text), style(span.token, line.back)) for span in line.spans]
-        ground, width, length = style("", line.back), self._width, line.width
-        if length < width:
-            segments.append(Segment(" " * (width - length), ground))
+        ground, width = style("", line.back), self._width
         # The length is given, since Textual would measure every segment again.
-        strip = Strip(segments, max(length, width))
-        if length > width:
-            strip = strip.crop(0, width)
+        strip = Strip([Segment(drawn(text), style(token, line.back)) for text, token in filled(line, width)], width)
         for line_filter in self.app.get_line_filters():
             if not isinstance(line_filter, ANSIToTruecolor):  # our colours are true ones already
                 back = Color.from_rich_color(ground.bgcolor) if ground.bgcolor else _NONE

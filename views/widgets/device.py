@@ -13,19 +13,21 @@ from acceltop.profiler.text import clean
 from acceltop.profiler.timeline import Key
 from acceltop.views.draw.chart import beside
 from acceltop.views.draw.glyphs import area
-from acceltop.views.draw.line import Line, Span
+from acceltop.views.draw.line import Line, Row, Span
 from acceltop.views.draw.rule import keys
 from acceltop.views.draw.table import Column, text_cell
 from acceltop.views.facts.activity import ACTIVITY
 from acceltop.views.facts.devices import DeviceFact, device_facts, history, limit_of, value
 from acceltop.views.facts.notes import device_name
 from acceltop.views.widgets.devices import HISTORY_S, DevicesPane, pct
+from acceltop.views.widgets.findings import wrapped
 from acceltop.views.widgets.pane import Pane
 from acceltop.views.widgets.processes import ProcessesPane
 from acceltop.views.widgets.table_pane import TablePane
 from acceltop.views.widgets.trends import span_words, trend_block
 
 MOST_USERS = 4
+WIDE = 110
 _CHARTS = ("hw.gpu.dram.bandwidth", "hw.gpu.memory.usage", "hw.power", "hw.temperature", "hw.gpu.clock.sm")
 
 
@@ -153,16 +155,24 @@ class MetricsPane(TablePane[MetricFact]):
     def empty(self) -> str:
         return "no readings yet" if any(device_facts(self.scene)) else "no device"
 
+    def footer(self, width: int) -> Sequence[Line]:
+        """The chosen one in full; as many lines for each, so that none moves the rows."""
+        item = self.current
+        if item is None:
+            return ()
+        told = wrapped(f"{item.key.metric}: {METRICS[item.key.metric].meaning}", width - 4)
+        return [Row(back="bar").put("  ").put(text, "dim").line() for text in [*told, ""][:2]]
+
     def columns(self, width: int) -> Sequence[Column[MetricFact]]:
         order = {metric: at for at, metric in enumerate(METRICS)}
         return [
             Column("metric", "metric", 16, lambda f, w: text_cell(METRICS[f.key.metric].label, w),
                    lambda f: order[f.key.metric], False),
             Column("now", "now", 16, self._now, lambda f: f.value, align=">"),
-            Column("history", "last 60 s", 16, self._history),
+            Column("history", "last 60 s", 16 if width >= WIDE else 0, self._history),
             Column("name", "name", 26, lambda f, w: text_cell(f.key.metric, w, "dim"), lambda f: f.key.metric, False,
-                   needs=100),
-            Column("meaning", "what it is", 0, _meaning, needs=72),
+                   needs=WIDE),
+            Column("meaning", "what it is", 0, _meaning, needs=WIDE),
         ]  # fmt: skip
 
     def _now(self, fact: MetricFact, width: int) -> tuple[Span, ...]:

@@ -34,7 +34,10 @@ Draw = Callable[[DeviceRow, int], tuple[Span, ...]]
 
 
 def pct(share: float | None) -> str:
-    return numbers.UNKNOWN if share is None else f"{share * 100:.0f}%"
+    """In at most four cells up to 999 %; a little is not nothing."""
+    if share is None:
+        return numbers.UNKNOWN
+    return "<1%" if 0 < share < 0.005 else f"{share * 100:.0f}%"
 
 
 class DevicesPane(TablePane[DeviceRow]):

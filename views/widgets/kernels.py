@@ -45,7 +45,7 @@ class KernelsPane(TablePane[KernelFact]):
         spans = [
             *keys(("/", f"filter {self.scene.filter}".rstrip())),
             Span("  "),
-            *keys(("t", f"by {self.sort or 'share'}")),
+            *keys(("t", f"by {self.sorting('share')}")),
         ]
         if table and self.size.width >= 110:
             spans.append(Span(f"  {coverage_words(table)}", "dim"))
@@ -71,9 +71,9 @@ class KernelsPane(TablePane[KernelFact]):
     def opened(self, item: KernelFact) -> None:
         self.host.open_kernel(item)
 
-    def more(self, count: int, hidden: Sequence[KernelFact]) -> Line | None:
+    def more(self, hidden: Sequence[KernelFact]) -> Line:
         share = sum(row.kernel.share for row in hidden)
-        return Row().to(13).put(f"+ {count} more, {numbers.percent(share)}", "dim").line()
+        return Row().to(13).put(f"+ {len(hidden)} more, {numbers.percent(share)}", "dim").line()
 
     def columns(self, width: int) -> Sequence[Column[KernelFact]]:
         table = kernel_table(self.scene)
@@ -157,7 +157,7 @@ def on_stream(kernel: Kernel) -> list[str]:
 
 def percent_figure(share: float) -> str:
     """In at most four cells, for a column that says what it is."""
-    return f"{share * 100:.1f}"[:4].rstrip(".")
+    return "<0.1" if 0 < share < 0.0005 else f"{share * 100:.1f}"[:4].rstrip(".")
 
 
 def _share(table: KernelTable | None) -> Callable[[KernelFact, int], tuple[Span, ...]]:

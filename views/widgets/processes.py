@@ -14,6 +14,7 @@ from acceltop.profiler.text import clean
 from acceltop.views.draw.line import Line, Row, Span
 from acceltop.views.draw.rule import keys
 from acceltop.views.draw.table import Column, text_cell
+from acceltop.views.facts.awaited import watched_since
 from acceltop.views.facts.notes import exit_words
 from acceltop.views.scene import script_name
 from acceltop.views.widgets.table_pane import TablePane
@@ -63,21 +64,22 @@ class ProcessesPane(TablePane[ProcessState]):
             self.action_move(1)
 
     def columns(self, width: int) -> Sequence[Column[ProcessState]]:
+        name, framework = (30, 16) if width >= 140 else (18, 12)
         return [
             Column("mark", "", 1, lambda p, w: (Span("■" if p.found.pid in self._marked else " ", "accent"),)),
             Column("memory", "device mem", 10, self._memory, self._bytes, align=">"),
             Column("pid", "pid", 8, lambda p, w: text_cell(str(own_pid(p.found.pid)), w, "", ">"),
                    lambda p: p.found.pid, False, align=">"),
-            Column("name", "name", 18, lambda p, w: text_cell(clean(script_name(p.found)), w, "*text"),
+            Column("name", "name", name, lambda p, w: text_cell(clean(script_name(p.found)), w, "*text"),
                    lambda p: script_name(p.found), False),
-            Column("framework", "framework", 11, lambda p, w: text_cell(clean(p.found.framework or "–"), w),
+            Column("framework", "framework", framework, lambda p, w: text_cell(clean(p.found.framework or "–"), w),
                    lambda p: p.found.framework or "", False),
             Column("age", "age", 12, self._age, lambda p: -(p.found.start_ns or 0), align=">", needs=100),
             Column("user", "user", 8, lambda p, w: text_cell(clean(p.found.user or "–"), w, "dim"),
                    lambda p: p.found.user or "", False, needs=90),
             Column("rank", "rank", 4, _rank, lambda p: p.found.rank or 0, False, align=">", needs=110),
             Column("cpu", "CPU", 6, self._cpu, self._busy, align=">"),
-            Column("attach", "attach", 0, _attach, lambda p: p.found.attachable or "", False),
+            Column("attach", "attach", 0, self._entry, lambda p: p.found.attachable or "", False),
         ]  # fmt: skip
 
     def footer(self, width: int) -> Sequence[Line]:
@@ -104,6 +106,16 @@ class ProcessesPane(TablePane[ProcessState]):
         busy = self.scene.value("process.cpu.utilization", None, state.found.pid)
         return text_cell(numbers.UNKNOWN if busy is None else f"{busy * 100:.0f}%", width, "", ">")
 
+    def _entry(self, state: ProcessState, width: int) -> tuple[Span, ...]:
+        word = state.found.attachable
+        if state.gone is not None:
+            return text_cell(exit_words(state.gone), width, "bad")
+        if watched_since(self.scene, state.found.pid) is not None:
+            return (Span("● watched", "accent"),)
+        if word == "yes":
+            return (Span("● yes", "good"),)
+        return text_cell(f"▲ {clean(word)}" if word else numbers.UNKNOWN, width, "warn" if word else "dim")
+
     def _age(self, state: ProcessState, width: int) -> tuple[Span, ...]:
         start = state.found.start_ns
         return text_cell(numbers.duration(self.scene.now_ns - start if start else None), width, "dim", ">")
@@ -128,12 +140,3 @@ def _searched(state: ProcessState) -> str:
 def _rank(state: ProcessState, width: int) -> tuple[Span, ...]:
     rank = state.found.rank
     return text_cell(numbers.UNKNOWN if rank is None else str(rank), width, "dim", ">")
-
-
-def _attach(state: ProcessState, width: int) -> tuple[Span, ...]:
-    if state.gone is not None:
-        return text_cell(exit_words(state.gone), width, "bad")
-    word = state.found.attachable
-    if word == "yes":
-        return (Span("● yes", "good"),)
-    return text_cell(f"▲ {clean(word)}" if word else numbers.UNKNOWN, width, "warn" if word else "dim")

@@ -210,7 +210,7 @@ class LinesPane(TablePane[LineFact]):
         return item.frame
 
     def hints(self) -> Iterable[Span]:
-        return [*keys(("/", "find"), ("t", f"by {self.sort or 'self'}"))]
+        return [*keys(("/", "find"), ("t", f"by {self.sorting('self')}"))]
 
     def columns(self, width: int) -> Sequence[Column[LineFact]]:
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from acceltop.profiler import numbers
 from acceltop.profiler.model import PHASES
 from acceltop.views.draw.glyphs import bar
-from acceltop.views.draw.line import BLANK, Line, Row, Span
+from acceltop.views.draw.line import BLANK, Line, Row, Span, spans_width
 from acceltop.views.draw.table import Column, text_cell
 from acceltop.views.facts.awaited import STEPS, awaited
 from acceltop.views.facts.notes import clock
@@ -21,7 +21,6 @@ from acceltop.views.widgets.trends import rank_block, span_words, step_block
 
 NO_STEPS = "no steps in this range"
 MOST_SLOW = 100
-WIDE = 110
 
 
 class StepChartPane(Pane):
@@ -31,12 +30,21 @@ class StepChartPane(Pane):
     explains = "Each column is a step, or the slowest of several when zoomed out; its parts are the phases of a step."
 
     def hints(self) -> Iterable[Span]:
-        chart = step_chart(self.scene, max(self.size.width - 8, 8))
-        column = f"the slowest of {chart.group} steps" if chart and chart.group > 1 else "a step"
-        told = f"each column is {column} · " if chart else ""
-        span = span_words(self.scene.head.history_ns)
-        return [Span(f"{told}{span} · ", "dim"), Span("+ -", "*accent"), Span(" zoom  ", "dim"), Span("s", "*accent"),
+        told = " · ".join(self._told())
+        return [Span(f"{told} · ", "dim"), Span("+ -", "*accent"), Span(" zoom  ", "dim"), Span("s", "*accent"),
                 Span(" slowest", "dim")]  # fmt: skip
+
+    def _told(self) -> Iterator[str]:
+        """What a column is, and how much of the time the chart covers."""
+        cells = max(self.size.width - 8, 8)
+        chart, span = step_chart(self.scene, cells), span_words(self.scene.head.history_ns)
+        if chart is None:
+            yield span
+        elif chart.group > 1:
+            yield from (f"each column is the slowest of {chart.group} steps", span)
+        else:
+            yield "each column is a step"
+            yield f"the last {cells}" if len(chart.columns) == cells else span
 
     def body(self, width: int, height: int) -> Sequence[Line]:
         facts = step_facts(self.scene)
@@ -45,12 +53,13 @@ class StepChartPane(Pane):
         return [
             *(Line((Span(" "), *line.spans)) for line in step_block(self.scene, width - 2, height - 2)),
             BLANK,
-            _summary(facts, width >= WIDE),
+            _summary(facts, width),
         ]
 
 
-def _summary(facts: StepFacts, wide: bool) -> Line:
+def _summary(facts: StepFacts, width: int) -> Line:
     """Where there is little room, of the phases their shares alone; the slowest step stands below."""
+    wide = width >= 45 + 19 * len(facts.phases)
     row = Row().put(f" {numbers.count(facts.count)} steps · {numbers.three(facts.rate_per_s)} steps/s", "dim")
     if wide:
         row.put(" · slowest ", "dim").put(numbers.duration(facts.slowest))
@@ -159,6 +168,8 @@ class SlowestPane(TablePane[SlowStep]):
         over = sorted(((ns - usual.get(name, 0.0), name) for name, ns in step.phases), reverse=True)
         spans: list[Span] = []
         for more, name in over:
-            if more >= 0.05 * step.duration_ns:
-                spans += [Span(f"{SHORT[name]} ", f"phase.{name}"), Span(f"+{numbers.duration(more)}  ")]
+            told = [Span(f"{SHORT[name]} ", f"phase.{name}"), Span(f"+{numbers.duration(more)}  ")]
+            if more < 0.05 * step.duration_ns or spans_width([*spans, *told]) > width + 2:
+                break
+            spans += told
         return tuple(spans)

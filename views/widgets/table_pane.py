@@ -75,9 +75,9 @@ class TablePane(Pane, Generic[T]):
         """Lines below the rows."""
         return ()
 
-    def more(self, count: int, hidden: Sequence[T]) -> Line | None:
+    def more(self, hidden: Sequence[T]) -> Line:
         """The line that stands for rows without room."""
-        return Row().put(f" + {count} more", "dim").line() if count else None
+        return Row().put(f" + {len(hidden)} more", "dim").line()
 
     # --- drawing
 
@@ -102,19 +102,23 @@ class TablePane(Pane, Generic[T]):
         rows = self._visible(max(height - len(head) - len(footer), 1))
         return [*head, *rows, *footer]
 
+    def sorting(self, usual: str) -> str:
+        """The title of the column that the user chose to sort by."""
+        return next((placed.column.title for placed in self._placed if placed.column.id == self.sort), usual)
+
     def _sorted_by(self, columns: Sequence[Column[T]]) -> Column[T] | None:
         sortable = [column for column in columns if column.key is not None]
         return next((column for column in sortable if column.id == self.sort), sortable[0] if sortable else None)
 
     def _visible(self, room: int) -> list[Line]:
         place = self.place
-        more = self.more(len(self._shown) - room + 1, self._shown[room - 1 :]) if len(self._shown) > room else None
-        self._rows = room - (more is not None)
-        self._top = min(max(self._top, place - self._rows + 1), place, max(len(self._shown) - self._rows, 0))
-        shown = self._shown[self._top : self._top + self._rows]
-        lines = [self._row(item) for item in shown]
-        lines += [Line(())] * (self._rows - len(lines))
-        return lines if more is None else [*lines, more]
+        crowded = len(self._shown) > room
+        self._rows = rows = room - crowded
+        self._top = top = min(max(self._top, place - rows + 1), place, max(len(self._shown) - rows, 0))
+        lines = [self._row(item) for item in self._shown[top : top + rows]]
+        if crowded:
+            return [*lines, self.more([*self._shown[:top], *self._shown[top + rows :]])]
+        return [*lines, *[Line(())] * (rows - len(lines))]
 
     def _row(self, item: T) -> Line:
         """Where nothing has been selected yet keys begin at the first row: it shows that as soon as they come here."""

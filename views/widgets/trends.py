@@ -26,8 +26,8 @@ class TrendsPane(Pane):
 
     title = "trends"
     explains = (
-        "All devices over time: filled up to the lowest, dotted up to the highest, a line at their mean. The steps of "
-        "the job: each column is the slowest of the steps it stands for."
+        "All devices over time: filled up to the lowest, dotted up to the highest, a line at their mean. Steps: the "
+        "last ones, a column each; zoomed out, a column is the slowest of several."
     )
     metrics = ("hw.gpu.sm.active", "hw.gpu.dram.bandwidth", "system.cpu.utilization")
 

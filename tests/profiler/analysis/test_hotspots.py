@@ -53,6 +53,12 @@ def test_the_place_that_took_most_time_is_named() -> None:
     assert (gemm.module, gemm.modules, gemm.stream) == ("mlp.down", 2, 8)
 
 
+def test_what_is_told_of_a_place_belongs_to_the_phase_that_is_told() -> None:
+    rows = [row("add", 60, phase="optimizer", op="AdamW"), row("add", 40, phase="data", location="train.py:29")]
+    (add,) = Hotspots().add_all([window(*rows)]).ranked()
+    assert (add.phase, add.op, add.location) == ("optimizer", "AdamW", None)
+
+
 def test_the_launch_is_that_of_the_longest_call_that_tells_one() -> None:
     small, large = Launch(grid=(8, 8, 1)), Launch(grid=(132, 1, 1))
     rows = [row("gemm", 900, launch=large), row("gemm", 100, launch=small), row("gemm", 2000)]
