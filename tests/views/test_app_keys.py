@@ -187,7 +187,8 @@ def test_rows_move_and_open_and_close() -> None:
         assert pane.place < 52
         hidden = re.search(r"\+ (\d+) more, ([\d.]+) %", await press(app, pilot, "G"))
         assert hidden is not None
-        assert (int(hidden[1]), float(hidden[2])) == (53 - pane._rows, pytest.approx(99, abs=1))  # those above, too
+        assert int(hidden[1]) == 53 - pane._rows
+        assert float(hidden[2]) > 98  # of those above, too
         await press(app, pilot, "g", "pagedown")
         assert pane.place > 0
         await press(app, pilot, "g", "down", "down")
