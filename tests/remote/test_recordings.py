@@ -9,9 +9,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -150,20 +148,15 @@ def test_the_link_is_cut_again_and_again(server: Server) -> None:
 
 def test_a_link_that_stands_still_loses_nothing(server: Server) -> None:
     source = _recorded(server)
+    source.silence_s = 2.0
     frames: list[Frame] = list(source.open(SourceContext(interval_s=0.1)))
     wait_for(lambda: _followed(source, frames, 5), 30)
     assert source._link is not None
-    ssh_process = source._link._process.pid
-    os.kill(ssh_process, signal.SIGSTOP)
+    os.kill(source._link._process.pid, signal.SIGSTOP)
     spool = next(server.spool.rglob("spool"))
     size = spool.stat().st_size
-    end = monotonic() + 30
-    while monotonic() < end:
-        frames += source.poll()
-    assert spool.stat().st_size > 2 * size  # it went on
-    assert "remote.lost" in _codes(frames)  # it stood longer than we have patience
-    with suppress(ProcessLookupError):
-        os.kill(ssh_process, signal.SIGCONT)
+    wait_for(lambda: _noted(source, frames, "remote.lost"), 30, "our patience to end")
+    wait_for(lambda: _noted(source, frames, "remote.back") and spool.stat().st_size > 2 * size, 30, "it to go on")
     _to_the_end(source, frames)
     source.clean()
     _check_whole(source, frames)
