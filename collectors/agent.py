@@ -24,6 +24,7 @@ from acceltop.profiler.model import Cost, Frame, KernelWindow, MemoryStats, Note
 from acceltop.profiler.source import SourceContext
 
 ANSWER_S = 8.0  # from the injection to the agent's first word: a main thread in a long C call lets it wait
+HELLO_S = 2.0  # it comes within milliseconds; an agent that leaves needs as long as a window takes to close
 FRAMEWORK_S = 5.0  # then "no framework" is said
 LISTEN_S = 0.25
 SWEEP_S = 0.3  # a killed process takes a moment to be gone
@@ -141,7 +142,8 @@ class Link:
         if found is None:
             found, story = _inject(process, places, context)
         sock, door = found
-        sock.sendall(json.dumps({"cmd": "configure", "budget": context.budget}).encode() + b"\n")
+        with suppress(BrokenPipeError):  # why it hung up has been said, and is read in its turn
+            sock.sendall(json.dumps({"cmd": "configure", "budget": context.budget}).encode() + b"\n")
         sock.setblocking(False)
         return cls(pid, sock, door, story, process.rank)
 
@@ -222,18 +224,30 @@ def _lives(pid: int) -> bool:
 def _connect(pid: int, places: list[str]) -> tuple[socket.socket, Door] | None:
     """A connection to the agent in `pid`; only the process itself may be at the other end."""
     for place in places:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        sock.settimeout(2.0)
-        try:
-            sock.connect(f"/proc/{pid}/root{place}/{SOCKET}")
-        except OSError:
-            sock.close()
+        sock = _knock(f"/proc/{pid}/root{place}/{SOCKET}")
+        if sock is None:
             continue
         credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         if struct.unpack("3i", credentials)[0] == pid:
             return sock, Door(pid, place)
         sock.close()
         raise TargetError(f"another process listens on the agent's socket of {pid}", f"remove {place}")
+    return None
+
+
+def _knock(path: str) -> socket.socket | None:
+    """None where nobody is, or somebody who is just leaving: such an agent hangs up without a word when it has gone."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    sock.settimeout(HELLO_S)
+    try:
+        sock.connect(path)
+        if sock.recv(1, socket.MSG_PEEK):
+            return sock
+    except TimeoutError:
+        return sock  # held up by its process: it is heard when it speaks
+    except OSError:
+        pass
+    sock.close()
     return None
 
 

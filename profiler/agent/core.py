@@ -22,6 +22,7 @@ FIRST_CLIENT_S = 15.0
 MOST_UNSENT = 8 << 20  # bytes per client that doesn't read; then frames are dropped and counted
 MOST_UNREAD = 1 << 16  # bytes of one command line
 TICK_S = 0.25
+_BYE = {"kind": "AgentBye"}  # before a link ends of which that is no news
 LAST_S = 10.0  # what the end of the process waits for at most: a window that is closing takes milliseconds
 
 
@@ -128,7 +129,7 @@ class Agent:
             self._close_probe()
         finally:
             if self.stopping:
-                self.emit({"kind": "AgentBye"})  # the process ends: no news that we leave
+                self.emit(_BYE)  # the process ends
             for client in self._clients:
                 client.flush()
                 client.sock.close()
@@ -189,12 +190,16 @@ class Agent:
         sock = self._server.accept()
         if sock is None:
             return
+        client = Client(sock)
         if len(self._clients) >= MOST_CLIENTS:
+            text = "%d others watch the process already" % MOST_CLIENTS
+            client.send(_line(self._note("error", "agent.full", text, "quit one of them")) + _line(_BYE))
             sock.close()
             return
-        client = Client(sock)
         self._clients.append(client)
         client.send(_line(self._hello()))
+        if self._probe is not None:
+            self._probe.welcome()
 
     def _hello(self) -> Dict[str, Any]:
         return {
@@ -243,8 +248,11 @@ class Agent:
                 self._part(client)
 
     def note(self, level: str, code: str, text: str, next_step: str = "") -> None:
+        self.emit(self._note(level, code, text, next_step))
+
+    def _note(self, level: str, code: str, text: str, next_step: str) -> Dict[str, Any]:
         note = {"kind": "Note", "time_ns": time.time_ns(), "level": level, "code": code, "text": text}
-        self.emit(dict(note, next_step=next_step, source="agent", pid=self.pid))
+        return dict(note, next_step=next_step, source="agent", pid=self.pid)
 
     @property
     def dropped(self) -> int:

@@ -58,12 +58,13 @@ class Server:
             self._socket = None
 
     def remove(self) -> None:
-        self.close()
+        """Who has knocked meanwhile sees it close at last, and may send another agent then."""
         for remove, path in ((os.unlink, self._path), (os.rmdir, self._directory)):
             try:
                 remove(path)
             except OSError:
                 continue  # somebody cleaned up before us
+        self.close()
 
     def _take_directory(self) -> None:
         """Makes it, or takes over what an agent that was killed has left; never what is somebody else's."""

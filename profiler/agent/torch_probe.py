@@ -10,7 +10,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, Deque, Dict, List, Optional
 
-from acceltop.profiler.agent.budget import AWAY_EVERY_S, AWAY_S, NS, Meter, Plan, cost_frame, median
+from acceltop.profiler.agent.budget import AWAY_EVERY_S, AWAY_S, NS, PERIOD_S, Meter, Plan, cost_frame, median
 from acceltop.profiler.agent.steps import ForwardShare, Interval, Marks, Step, Tracker, overlap, steps_frame
 from acceltop.profiler.agent.torch_events import Pace, Window
 from acceltop.profiler.agent.torch_hooks import Hooks
@@ -25,6 +25,7 @@ SLICES_EVERY_S = 10.0
 RETRY_S = 0.5  # until the next try where no window could be opened
 LOOKS = 5  # at the training thread's Python line, within one window
 MOST_STEPS = 2000  # in one frame
+SOON_S = 0.3  # until a window, for somebody new
 MARK_S = 2e-6  # what the job pays for each mark of the hooks, by `benchmarks.hooks_cost`
 BLIND = 8  # windows in a row without a kernel: it is no longer that they are too short
 
@@ -100,6 +101,14 @@ class Probe:
 
     def set_budget(self, budget: float) -> None:
         self._plan.budget = budget
+
+    def welcome(self) -> None:
+        """Somebody new watches: a window soon, also where the last one is not paid for yet, and with its calls."""
+        now = time.monotonic()
+        self._next_window = min(self._next_window, now + SOON_S)
+        self._next_away = max(self._next_away, now + PERIOD_S)
+        self._next_slices = now
+        self._said = None  # why none opens is news again
 
     def close(self) -> bool:
         """Undo everything; True when nothing of ours is left in the process."""

@@ -69,8 +69,11 @@ def _end_in_a_window(how: str, stop: Path) -> None:
 
 def test_two_watchers_share_one_agent_and_the_last_one_closes_the_door() -> None:
     with job("cnn", "--seconds", "60") as running:
-        first, second = frames(running.pid), frames(running.pid)
-        assert next(lines(first, "Steps")) and next(lines(second, "Steps"))
+        first = frames(running.pid, "--budget", "0.01%")
+        windows = lines(first, "KernelWindow")
+        assert next(windows) and next(windows) and next(windows)  # the next one is paid for in minutes
+        second = frames(running.pid)
+        assert next(lines(second, "KernelWindow"))  # who comes later does not wait for that
         assert len([line for line in traces_of_us(running.pid) if line.startswith("/")]) == 1
         end(first)
         assert next(lines(second, "Steps"))
