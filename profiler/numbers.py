@@ -78,6 +78,13 @@ def percent(ratio: float | None) -> str:
     return f"{value:.0f} %" if abs(value) >= 99.95 or value == 0 else f"{value:.1f} %"
 
 
+def pct(ratio: float | None) -> str:
+    """In at most four cells up to 999 %: `31%`, `<1%`; a little is not nothing."""
+    if ratio is None or not math.isfinite(ratio):
+        return UNKNOWN
+    return "<1%" if 0 < ratio < 0.01 else f"{ratio * 100:.0f}%"
+
+
 def duration(ns: float | None) -> str:
     """`812 µs`, `18.2 ms`, `1.82 s`, `12 min 03 s`, `2 h 05 min`, `3 d 04 h`."""
     if ns is None or not math.isfinite(ns):

@@ -125,7 +125,7 @@ def _label(device: _Device, width: int) -> tuple[Span, ...]:
 def _activity(device: _Device, width: int) -> tuple[Span, ...]:
     values = device[1]
     share = next((values[name] for name in (*ACTIVITY, HOST_ACTIVITY) if name in values), None)
-    return tail_cell(bar(share, width - 6, "sm"), numbers.UNKNOWN if share is None else f"{share:.0%}", width, "sm")
+    return tail_cell(bar(share, width - 6, "sm"), numbers.pct(share), width, "sm")
 
 
 def _memory(device: _Device, width: int) -> tuple[Span, ...]:

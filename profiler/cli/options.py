@@ -94,7 +94,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     """What every verb takes that watches processes."""
     parser.add_argument("target", nargs="?", metavar="TARGET", help="PID or PID,PID")
     parser.add_argument("-n", "--name", metavar="PATTERN", help="the processes whose command line holds PATTERN")
-    parser.add_argument("--tree", action="store_true", help="with every Python process below it, such as ranks")
+    parser.add_argument("--tree", action="store_true", help="the ranks of a launcher; else all Python below it, too")
     add_attaching(parser)
 
 

@@ -27,7 +27,7 @@ def resolve(args: argparse.Namespace) -> tuple[int, ...]:
         return ()
     found = _by_name(args.name) if args.name is not None else _by_number(args.target)
     if args.tree:
-        found = tuple(dict.fromkeys(pid for root in found for pid in (root, *_tree(root))))
+        found = tuple(dict.fromkeys(pid for root in found for pid in _tree(root)))
     _check(found, enter=not args.no_inject)
     return found[:MAX_TARGETS]
 
@@ -54,8 +54,10 @@ def _by_name(pattern: str) -> tuple[int, ...]:
 
 
 def _tree(root: int) -> tuple[int, ...]:
-    family = [processes.inspect(pid) for pid in (root, *processes.tree(root))]
-    return _without_forks(family)[1:]
+    """The ranks of a launcher, which itself only waits; of any other process itself and all below it."""
+    launcher, *below = family = [processes.inspect(pid) for pid in (root, *processes.tree(root))]
+    ranks = [one for one in below if one.rank is not None] if launcher.rank is None else []
+    return _without_forks(ranks or family)
 
 
 def _without_forks(found: list[processes.Target]) -> tuple[int, ...]:

@@ -67,6 +67,11 @@ def test_percent(ratio: float | None, text: str) -> None:
     assert numbers.percent(ratio) == text
 
 
+def test_of_whole_percents_a_little_is_not_nothing() -> None:
+    told = {None: "–", math.nan: "–", 0.0: "0%", 1e-9: "<1%", 0.0099: "<1%", 0.01: "1%", 0.31: "31%", 1.0: "100%"}
+    assert {ratio: numbers.pct(ratio) for ratio in told} == told
+
+
 @pytest.mark.parametrize(
     ("value", "limit", "unit", "text"),
     [

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from zlib import crc32
 
+from acceltop.profiler.numbers import pct
 from acceltop.views.draw.line import Line, Row, Span, cells, fit
 
 COLOURS = 6
@@ -51,7 +52,7 @@ def _box(box: Box, width: int, coloured: bool) -> tuple[Span, ...]:
 
 def _label(box: Box, width: int) -> str:
     """The name; then its line and its share, each if it fits whole; the share stays at the right."""
-    room, share = width - 1, f" {box.share:.0%} "
+    room, share = width - 1, f" {pct(box.share)} "
     text, tail = box.text, ""
     if cells(text) + len(share) <= room:
         tail = share

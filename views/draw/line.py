@@ -133,7 +133,7 @@ class Row:
 def joined(left: Iterable[Span], right: Iterable[Span], width: int, back: str = "") -> Line:
     """`left` from the left edge, `right` up to the right edge; `left` gives way where both don't fit."""
     tail = tuple(right)
-    row = Row(back=back).add(clipped(left, max(width - spans_width(tail), 0)))
+    row = Row(back=back).add(clipped(left, max(width - spans_width(tail) - 1, 0)))
     return row.to(width - spans_width(tail)).add(tail).line()
 
 

@@ -9,6 +9,7 @@ from acceltop.profiler import numbers
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.history.subjects import ProcessState
 from acceltop.profiler.metrics import METRICS
+from acceltop.profiler.numbers import pct
 from acceltop.profiler.text import clean
 from acceltop.profiler.timeline import Key
 from acceltop.views.draw.chart import beside
@@ -19,7 +20,7 @@ from acceltop.views.draw.table import Column, text_cell
 from acceltop.views.facts.activity import ACTIVITY
 from acceltop.views.facts.devices import DeviceFact, device_facts, history, limit_of, value
 from acceltop.views.facts.notes import device_name
-from acceltop.views.widgets.devices import HISTORY_S, DevicesPane, pct
+from acceltop.views.widgets.devices import HISTORY_S, DevicesPane
 from acceltop.views.widgets.findings import wrapped
 from acceltop.views.widgets.pane import Pane
 from acceltop.views.widgets.processes import ProcessesPane

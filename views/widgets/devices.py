@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from acceltop.profiler import numbers
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.metrics import METRICS
+from acceltop.profiler.numbers import pct
 from acceltop.profiler.text import clean
 from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Line, Span, fit
@@ -31,13 +32,6 @@ HISTORY_S = 60
 LOOK_S = 3
 _LABELS = {"hw.gpu.sm.active": "SM active", "hw.gpu.utilization": "kernel resident", "hw.gpu.graphics.active": "engine"}
 Draw = Callable[[DeviceRow, int], tuple[Span, ...]]
-
-
-def pct(share: float | None) -> str:
-    """In at most four cells up to 999 %; a little is not nothing."""
-    if share is None:
-        return numbers.UNKNOWN
-    return "<1%" if 0 < share < 0.005 else f"{share * 100:.0f}%"
 
 
 class DevicesPane(TablePane[DeviceRow]):

@@ -11,6 +11,7 @@ from textual import events
 from acceltop.profiler import numbers
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.model import LAYERS
+from acceltop.profiler.numbers import pct
 from acceltop.profiler.remote.hosts import own_pid
 from acceltop.profiler.text import clean
 from acceltop.views.draw.line import BLANK, Line, Row, Span, clipped, joined, spans_width
@@ -159,7 +160,7 @@ def _makers(scene: Scene) -> list[Span]:
     table = kernel_table(scene)
     spans: list[Span] = []
     for name, share in (table.makers if table else [])[:4]:
-        spans += [Span(f"{'  ' if spans else ''}{name}"), Span(f" {share:.0%}", "dim")]
+        spans += [Span(f"{'  ' if spans else ''}{name}"), Span(f" {pct(share)}", "dim")]
     return spans
 
 

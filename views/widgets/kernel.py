@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 from acceltop.profiler import numbers
 from acceltop.profiler.model import DeviceFound
+from acceltop.profiler.numbers import pct
 from acceltop.profiler.text import clean
 from acceltop.views.draw.chart import SCALE, beside, framed, short
 from acceltop.views.draw.glyphs import Dots, bar
@@ -16,7 +17,6 @@ from acceltop.views.facts.advice import advice
 from acceltop.views.facts.kernels import KernelFact, kernel_table, kernel_windows, launch_words
 from acceltop.views.facts.source import Source, source
 from acceltop.views.facts.steps import nice_ceiling
-from acceltop.views.widgets.devices import pct
 from acceltop.views.widgets.findings import finding_lines
 from acceltop.views.widgets.kernels import BOUND_TOKENS, on_stream, selected_kernel, short_name
 from acceltop.views.widgets.pane import Pane

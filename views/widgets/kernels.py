@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from acceltop.profiler import numbers
 from acceltop.profiler.analysis.hotspots import Kernel
+from acceltop.profiler.numbers import pct
 from acceltop.profiler.text import clean
 from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Line, Row, Span, clipped, fit
@@ -14,7 +15,6 @@ from acceltop.views.draw.table import Column, tail_cell, text_cell
 from acceltop.views.facts.awaited import KERNELS, awaited
 from acceltop.views.facts.kernels import KernelFact, KernelTable, kernel_table, launch_words
 from acceltop.views.scene import Scene
-from acceltop.views.widgets.devices import pct
 from acceltop.views.widgets.table_pane import TablePane
 
 BOUND_TOKENS = {"memory": "dram", "compute": "tensor", "latency": "warn", "copy": "memory", "comm": "sm"}
@@ -123,7 +123,7 @@ def coverage_words(table: KernelTable) -> str:
     """How much of the time was looked at."""
     cover = table.coverage
     window = f"{numbers.duration(table.window_ns)} windows · " if table.window_ns else ""
-    seen = f"{numbers.percent(table.looked)} of the time · "
+    seen = f"{numbers.percent(cover.ratio)} of the time · "
     calls = "samples" if table.sampled else "calls"
     return f"{window}{seen}{numbers.count(cover.events)} {calls} · {numbers.count(cover.dropped)} dropped"
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from acceltop.profiler import numbers
+from acceltop.profiler.numbers import pct
 from acceltop.profiler.text import clean
 from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.icicle import Box, icicle_row
@@ -17,7 +18,6 @@ from acceltop.views.draw.table import Column, tail_cell, text_cell
 from acceltop.views.facts.awaited import STACKS, awaited
 from acceltop.views.facts.stacks import LineFact, Node, Path, StackFacts, split_frame, stack_facts
 from acceltop.views.keys import arrows, hidden
-from acceltop.views.widgets.devices import pct
 from acceltop.views.widgets.pane import Pane
 from acceltop.views.widgets.table_pane import TablePane
 

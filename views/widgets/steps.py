@@ -9,6 +9,7 @@ import numpy as np
 
 from acceltop.profiler import numbers
 from acceltop.profiler.model import PHASES
+from acceltop.profiler.numbers import pct
 from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import BLANK, Line, Row, Span, spans_width
 from acceltop.views.draw.table import Column, text_cell
@@ -66,7 +67,7 @@ def _summary(facts: StepFacts, width: int) -> Line:
     total = sum(facts.phases.values())
     for name, ns in facts.phases.items():
         row.put(f"   {SHORT[name]} ", f"phase.{name}")
-        row.put(f"{numbers.duration(ns)} " if wide else "").put(f"{ns / total:.0%}" if total else "", "dim")
+        row.put(f"{numbers.duration(ns)} " if wide else "").put(pct(ns / total) if total else "", "dim")
     return row.line()
 
 

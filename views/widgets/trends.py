@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from acceltop.profiler import numbers
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.metrics import METRICS, Metric
+from acceltop.profiler.numbers import pct
 from acceltop.views.draw.chart import SCALE, beside, ends, framed, short
 from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Line, Row, Span, clipped, spans_width
@@ -188,7 +189,7 @@ def _figures(facts: StepFacts, group: int) -> list[Line]:
     total = sum(facts.phases.values())
     if total and facts.phases.get("data", 0.0) / total >= 0.01:
         share = facts.phases["data"] / total
-        lines.insert(1, Row().put(f"data wait {share:.0%}", "phase.data").line())
+        lines.insert(1, Row().put(f"data wait {pct(share)}", "phase.data").line())
     if group > 1:
         lines.append(Row().put(f"slowest of {group}", "dim").line())
     return lines

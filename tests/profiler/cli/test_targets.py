@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ from acceltop.profiler.errors import TargetError, UsageError
 
 RANKS = """
 import subprocess, sys
-ranks = [subprocess.Popen([sys.executable, "-c", RANK, str(i)], stdout=subprocess.PIPE) for i in range(2)]
+ranks = [
+    subprocess.Popen([sys.executable, "-c", RANK, str(i)], stdout=subprocess.PIPE, env={VARIABLE: str(i)})
+    for i in range(2)
+]
 for rank in ranks: rank.stdout.readline()
 print("ready", flush=True)
 sys.stdin.read()
@@ -37,8 +41,15 @@ def named(target: str | None = None, name: str | None = None, tree: bool = False
 
 @pytest.fixture
 def launcher(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    script = tmp_path / "launch_many_ranks.py"
-    script.write_text(f"RANK = {RANK!r}\n{RANKS}")
+    with launched(tmp_path, "OF_NO_MEANING") as process:
+        yield process
+
+
+@contextmanager
+def launched(folder: Path, variable: str) -> Iterator[subprocess.Popen[str]]:
+    """A launcher that numbers what it starts in this environment variable."""
+    script = folder / "launch_many_ranks.py"
+    script.write_text(f"RANK, VARIABLE = {RANK!r}, {variable!r}\n{RANKS}")
     process = subprocess.Popen(
         [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -57,11 +68,19 @@ def test_a_name_finds_a_process_by_any_part_of_its_command_line(launcher: subpro
     assert targets.resolve(named(name="LAUNCH_MANY")) == (launcher.pid,)
 
 
-def test_a_tree_is_the_launcher_and_its_ranks_without_their_forks(launcher: subprocess.Popen[str]) -> None:
+def test_a_tree_is_a_process_and_those_below_it_without_their_forks(launcher: subprocess.Popen[str]) -> None:
     found = targets.resolve(named(str(launcher.pid), tree=True))
     assert found[0] == launcher.pid
-    assert len(found) == 3
-    assert sorted(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2] for pid in found[1:]) == [b"0", b"1"]
+    assert last_words(found[1:]) == [b"0", b"1"]
+
+
+def test_of_a_launcher_its_ranks_are_watched_and_not_itself(tmp_path: Path) -> None:
+    with launched(tmp_path, "RANK") as process:
+        assert last_words(targets.resolve(named(str(process.pid), tree=True))) == [b"0", b"1"]
+
+
+def last_words(pids: Sequence[int]) -> list[bytes]:
+    return sorted(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2] for pid in pids)
 
 
 def test_one_process_that_can_be_watched_is_enough() -> None:
