@@ -206,7 +206,7 @@ def _launch(launch: Launch) -> Document:
 
 def _profile(summary: Summary) -> Document:
     """How much of the run was looked at, for the rows in `kernels`."""
-    coverage = summary.hotspots.coverage()
+    coverage = summary.hotspots.coverage(end_of=summary.end_of)
     return {
         "profiled_s": _seconds(coverage.profiled_ns),
         "span_s": _seconds(coverage.span_ns),

@@ -52,7 +52,7 @@ class Kernel(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much was looked at. `span_ns` goes from the first window's start to the last one's end, by process."""
+    """How much was looked at. `span_ns` goes from the first window's start to where the range ends, by process."""
 
     profiled_ns: int
     span_ns: int
@@ -110,11 +110,12 @@ class Hotspots:
         found = self._groups.get(group or self.group or "")
         return found.folded if found else 0
 
-    def coverage(self, group: str | None = None) -> Coverage:
+    def coverage(self, group: str | None = None, end_of: Callable[[int], int] = lambda pid: 0) -> Coverage:
+        """`end_of` a PID: the end (ns) of the time that its windows stand for; at the least it is the last one's."""
         cover = self._covers.get((group or self.group) == SAMPLED, _Cover())
         return Coverage(
             profiled_ns=cover.profiled_ns,
-            span_ns=sum(end - start for start, end in cover.spans.values()),
+            span_ns=cover.span_ns(end_of),
             windows=cover.windows,
             events=cover.events,
             invalid=cover.invalid,
@@ -150,6 +151,9 @@ class _Cover:
             self.steps = (self.steps or 0.0) + window.steps
         start, end = self.spans.get((window.pid, window.source), (window.t0_ns, window.t1_ns))
         self.spans[window.pid, window.source] = (min(start, window.t0_ns), max(end, window.t1_ns))
+
+    def span_ns(self, end_of: Callable[[int], int]) -> int:
+        return sum(max(end, end_of(pid)) - start for (pid, _), (start, end) in self.spans.items())
 
 
 class _Place(NamedTuple):

@@ -86,6 +86,11 @@ class Summary:
     def duration_ns(self) -> int:
         return 0 if self.first_ns is None else self.last_ns - self.first_ns
 
+    def end_of(self, pid: int) -> int:
+        """When the recording or, before that, the process ended, ns."""
+        state = self.subjects.processes.get(pid)
+        return state.gone.time_ns if state and state.gone else self.last_ns
+
     @property
     def dropped(self) -> int:
         """Frames, records and windows lost to back-pressure."""

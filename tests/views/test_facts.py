@@ -189,7 +189,7 @@ def test_how_much_was_looked_at_is_told_of_the_whole_range_with_a_single_window_
     window = KernelWindow(T0, T0 + 20 * MS, PID, "torch", (_kernel("k"),), 20 * MS)
     scene = scene_of([ProcessFound(T0, PID, "x"), window, Sample(T0 + 2 * NS_PER_S, "host", {"system.cpu.count": 2})])
     table = kernel_table(scene)
-    assert table is not None and table.looked == pytest.approx(0.01)
+    assert table is not None and table.coverage.ratio == pytest.approx(0.01)
 
 
 def _kernel(name: str, **other: object) -> KernelRow:

@@ -81,7 +81,6 @@ class KernelTable:
     group: str | None
     makers: list[tuple[str, float]]  # who made the kernels, by their share of time
     window_ns: int  # how long the last window was open
-    looked: float  # the part of the time since the first window of the range that was looked at
     sampled: bool
 
     @property
@@ -107,10 +106,11 @@ def _table(scene: Scene, pid: int) -> KernelTable | None:
     spots = scene.memo("kernel sums", (pid, id(scene.timeline)), _Sums).over(scene, pid, windows)
     devices = {id: state.found for id, state in scene.timeline.devices.items()}
     rows = [KernelFact(kernel, devices.get(kernel.device or "")) for kernel in spots.ranked()]
-    cover, last = spots.coverage(), windows[-1]
+    process = scene.timeline.processes.get(pid)
+    end = min(t1, process.gone.time_ns) if process and process.gone else t1
+    cover, last = spots.coverage(end_of=lambda _: end), windows[-1]
     window_ns = last.profiled_ns // max(last.windows, 1)
-    looked = min(cover.profiled_ns / max(t1 - windows[0].t0_ns, cover.span_ns, 1), 1.0)
-    return KernelTable(rows, cover, spots.group, _makers(rows), window_ns, looked, last.sampled)
+    return KernelTable(rows, cover, spots.group, _makers(rows), window_ns, last.sampled)
 
 
 class _Sums:

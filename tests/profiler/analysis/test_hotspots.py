@@ -98,6 +98,12 @@ def test_coverage_is_of_the_time_between_first_and_last_window() -> None:
     assert Hotspots().coverage().ratio is None
 
 
+def test_windows_stand_for_the_time_after_the_last_one_too() -> None:
+    hotspots = Hotspots().add_all([window(row("a", 1), at=2 * S)])
+    assert hotspots.coverage().ratio == pytest.approx(0.05)
+    assert hotspots.coverage(end_of=lambda pid: 12 * S).ratio == pytest.approx(0.01)
+
+
 def test_origin_is_the_sources_word_or_else_the_names() -> None:
     hotspots = Hotspots().add_all([window(row("nvjet_tst_64x8", 2), row("my_kernel", 1, origin="my library"))])
     assert [kernel.origin for kernel in hotspots.ranked()] == ["cuBLAS", "my library"]
