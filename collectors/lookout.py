@@ -6,15 +6,16 @@ import math
 import os
 from dataclasses import dataclass
 
-from acceltop.profiler.analysis.layers import framework_of, layers_of
+from acceltop.profiler.analysis.layers import framework_of, layers_of, may_have_framework
 from acceltop.profiler.attach import proc
 from acceltop.profiler.attach.target import Target, attachable, inspect
-from acceltop.profiler.clock import NS_PER_S, monotonic, now_ns
+from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.errors import TargetError
 from acceltop.profiler.model import ProcessFound
 
 _FIRST_S = 0.5  # thousands of processes can wait for the first readings
 _WAIT_S = (2.0, 60.0)  # from one look at a process without a framework to the next: least, most
+_MOST_MAPPED = 1 << 23  # bytes that are read of what a process has mapped
 
 
 @dataclass
@@ -23,7 +24,6 @@ class _Known:
 
     due_s: float  # of the next look, on the monotonic clock
     size: bytes = b""  # of its address space: without a change of it nothing has been loaded
-    start_ns: int = 0
     argv: tuple[str, ...] | None = None  # once it has a framework
 
 
@@ -49,23 +49,29 @@ class Lookout:
 
     def _look(self, pid: int, now: float) -> bool:
         known, size = self._known[pid], proc.read_or_empty(pid, "statm").partition(b" ")[0]
-        if size != known.size:
-            try:
-                target = inspect(pid)
-            except TargetError:  # it has ended since it was listed
-                return False
-            known.size, known.start_ns = size, target.start_ns
-            if framework_of(target) is not None:
-                known.due_s, known.argv = math.inf, target.argv
-                return not self._forked(target)
-        age_s = (now_ns() - known.start_ns) / NS_PER_S
-        known.due_s = now + min(max(age_s, _WAIT_S[0]), _WAIT_S[1])
+        try:
+            if size != known.size:
+                known.size = size
+                if (target := _with_framework(pid)) is not None:
+                    known.due_s, known.argv = math.inf, target.argv
+                    return not self._forked(target)
+            known.due_s = now + min(max(proc.age_s(pid), _WAIT_S[0]), _WAIT_S[1])
+        except (OSError, TargetError):  # it has ended since it was listed
+            pass
         return False
 
     def _forked(self, target: Target) -> bool:
         """Workers of a data loader are forks, with the command line of their parent: they are no job of their own."""
         parent = self._known.get(target.parent)
         return parent is not None and parent.argv == target.argv
+
+
+def _with_framework(pid: int) -> Target | None:
+    """Raises TargetError. To inspect one costs five times as much as to see that it can't have any."""
+    if not may_have_framework(proc.read_or_empty(pid, "maps", _MOST_MAPPED)):
+        return None
+    target = inspect(pid)
+    return target if framework_of(target) is not None else None
 
 
 def found(target: Target) -> ProcessFound:

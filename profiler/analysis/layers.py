@@ -54,6 +54,7 @@ _FRAMEWORKS = (
     _Package("LightGBM", ("lightgbm",), ("lightgbm",)),
     _Package("scikit-learn", ("sklearn",), ("scikit_learn",)),
 )
+_A_FRAMEWORK = re.compile(f"/(?:{'|'.join(package.mapped[0] for package in _FRAMEWORKS)})[/.]".encode())
 _COMPILERS = (
     _Package("Triton", ("triton",), ("triton", "pytorch_triton", "pytorch_triton_rocm")),
     _Package("XLA", ("jaxlib",), ("jaxlib",)),
@@ -137,6 +138,11 @@ def layers_of(target: Target, proc: Path = PROC, sys: Path = SYS) -> Mapping[str
 def framework_of(target: Target, proc: Path = PROC) -> str | None:
     """The framework that the process trains or serves with: "PyTorch 2.13"."""
     return next(iter(_Packages(target, proc).labels(_FRAMEWORKS)), None)
+
+
+def may_have_framework(maps: bytes) -> bool:
+    """Looks quickly at the text of /proc/PID/maps; False only where `framework_of` would find none."""
+    return _A_FRAMEWORK.search(maps) is not None
 
 
 class _Packages:

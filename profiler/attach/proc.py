@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -62,6 +63,11 @@ def stat(pid: int) -> Stat:
     fields = read(pid, "stat").rpartition(b")")[2].split()
     cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS_A_S
     return Stat(fields[0].decode(), int(fields[1]), cpu_s, int(fields[17]), int(fields[19]), int(fields[21]) * _PAGE)
+
+
+def age_s(pid: int) -> float:
+    """Seconds since it began. Raises OSError if there is no such process."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - stat(pid).start_ticks / _TICKS_A_S
 
 
 def namespace(pid: int) -> int:

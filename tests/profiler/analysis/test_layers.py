@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from acceltop.profiler.analysis.layers import framework_of, layers_of
+from acceltop.profiler.analysis.layers import framework_of, layers_of, may_have_framework
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,26 @@ def test_a_process_of_no_framework(tmp_path: Path) -> None:
     plain = Target(7, ("/usr/lib/x86_64-linux-gnu/libc.so.6",))
     assert framework_of(plain, tmp_path) is None
     assert layers_of(plain, tmp_path, tmp_path) == {"platform": ("CPU",)}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        CUDA_JOB,
+        (f"{SITE}/jaxlib/libjax_common.so",),
+        (f"{SITE}/optree/_C.cpython-312.so", f"{SITE}/h5py/_hl.cpython-312.so"),
+        (f"{SITE}/mlx.cpython-312.so",),
+        ("/home/ann/pytorch/torch/lib/libtorch_cpu.so",),
+    ],
+)
+def test_a_quick_look_misses_no_framework(files: tuple[str, ...], tmp_path: Path) -> None:
+    assert framework_of(Target(7, files), tmp_path) is not None
+    maps = "".join(f"7f01c2a00000-7f01c2a26000 r-xp 00000000 fe:00 1207 {' ' * 8}{file}\n" for file in files)
+    assert may_have_framework(maps.encode())
+
+
+def test_a_quick_look_spares_the_others() -> None:
+    assert not may_have_framework(b"7f01c2a00000-7f01c2a26000 r-xp 00000000 fe:00 1207 /usr/lib/libtorchbearer.so\n")
 
 
 def test_hostile_names_are_cleaned(tmp_path: Path) -> None:
