@@ -55,9 +55,8 @@ class Source:
             for index, device in enumerate(devices[:_MAX_DEVICES])
         ]
 
-    def poll(self) -> Iterable[Frame]:
-        """Nothing: OpenCL doesn't count."""
-        return ()
+    def poll(self) -> None:
+        """OpenCL doesn't count."""
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -27,8 +27,7 @@ _TABLE = "entry_points.txt"
 QUEUE_FRAMES = 8192
 OPEN_DEADLINE_S = 15.0  # finding devices or entering a job takes longer than a reading
 RESTARTS = 3
-TICK_S = 1.0
-WATCH_S = 0.25  # how often lateness is looked for
+TICK_S = 1.0  # how often lateness is looked for, too
 STOP_S = 2.0  # all that `stop` may take
 MAX_ERROR = 300  # characters of a source's own error in a Note
 MAX_REMEMBERED = 4096  # devices and ended processes kept apart
@@ -169,7 +168,7 @@ class Session:
         try:
             next_tick = monotonic() + TICK_S
             while not (self._queue.closed and not len(self._queue)):
-                for frame in self._queue.get(WATCH_S):
+                for frame in self._queue.get(max(0.0, next_tick - monotonic())):
                     self._deliver(frame)
                 self._watch()
                 if monotonic() >= next_tick:
@@ -278,7 +277,10 @@ class _Runner:
         due = monotonic()
         while not stop.wait(max(0.0, due - monotonic())):
             self._begin(source.deadline_s)
-            self._emit_all(source.poll())
+            frames = source.poll()
+            if frames is None:
+                return
+            self._emit_all(frames)
             self._begin(None)
             self.readings += 1
             # On the grid of the first reading, but readings that were missed stay missed.

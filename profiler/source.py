@@ -37,8 +37,8 @@ class Source(Protocol):
     def open(self, context: SourceContext) -> Iterable[Frame]:
         """Find what there is. Raises Unavailable when there is nothing to read here."""
 
-    def poll(self) -> Iterable[Frame]:
-        """One reading; called every `interval_s`."""
+    def poll(self) -> Iterable[Frame] | None:
+        """One reading; called every `interval_s`. None: there is nothing to read, and the source is closed."""
 
     def close(self) -> None:
         """Leave everything as it was found. Called once, also after a failed open or a late poll."""

@@ -72,12 +72,6 @@ def test_pocl_runs_on_the_cpu_and_has_no_pci_address() -> None:
     assert "cl_khr_fp64" in pocl[0].attributes["extensions"].split()
 
 
-def test_it_counts_nothing() -> None:
-    source = Source()
-    assert list(source.poll()) == []
-    source.close()
-
-
 @pytest.mark.parametrize(
     ("extensions", "pci"),
     [

@@ -36,10 +36,10 @@ class Counter:
         self.opens += 1
         return self.found
 
-    def poll(self) -> Iterable[Frame]:
+    def poll(self) -> Iterable[Frame] | None:
         self.polls += 1
         self.on_poll(self.polls)
-        yield Sample(self.polls, "counter", {"system.cpu.load_1m": float(self.polls)})
+        return [Sample(self.polls, "counter", {"system.cpu.load_1m": float(self.polls)})]
 
     def close(self) -> None:
         self.closes += 1
@@ -101,6 +101,17 @@ def test_a_source_that_is_not_there_is_a_note_and_the_others_go_on(
     assert (note.text, note.next_step, note.source) == ("no driver", "install one", "source0")
     wait_for(lambda: absent.closes == 1)
     assert absent.polls == 0
+
+
+def test_a_source_without_readings_is_closed_and_asked_no_more(begin: Callable[..., Session]) -> None:
+    class Silent(Counter):
+        def poll(self) -> None:
+            self.polls += 1
+
+    silent, other = Silent(), Counter()
+    session = begin(silent, other)
+    wait_for(lambda: silent.closes == 1 and session.waiting_for(1) == [])
+    assert silent.polls == silent.opens == 1 and not session.finished
 
 
 def test_a_late_source_is_said_once_then_back_and_the_other_never_waits(
