@@ -13,6 +13,7 @@ import time
 from typing import Any, Callable, List, Optional
 
 from acceltop.profiler.agent.main_thread import MainThread, StepEnd
+from acceltop.profiler.agent.torch_annotations import Annotations
 from acceltop.profiler.agent.torch_quiet import (
     LogLevel,
     bound_to_main,
@@ -29,6 +30,7 @@ BIND_S = 2.0  # how long the first one waits for the main thread, where that is 
 CLOSE_S = 0.5  # then it is looked whether that thread still lives
 GIVE_WAY_S = 2.0  # how long a user's thread waits at most for our window to close
 _AUTOGRAD = ("torch/autograd/__init__.py", "torch/autograd/graph.py", "torch/autograd/function.py")
+_ANNOTATIONS = ("torch_annotations>", "torch_annotations.py")  # injected, and in a checkout
 
 
 class Session:
@@ -46,6 +48,7 @@ class Session:
         self.main, self.step_end = MainThread(), StepEnd()
         self._place: StepEnd = self.main
         self.open = False
+        self._annotations = Annotations(torch, lambda: self.open or self._theirs)
         self.must_close = False
         self.opened_ns = self.closed_ns = 0
         self.start_s = self.stop_s = 0.0
@@ -88,6 +91,7 @@ class Session:
         if self.wait_reason():
             return True
         begin = time.perf_counter()
+        self._annotations.session_begins()
         self._enable(self.cuda, everywhere=self._place is self.step_end)
         self._owner, self._result = _thread.get_ident(), None
         self._count += 1
@@ -139,6 +143,7 @@ class Session:
             finally:
                 self.open = False
                 self.stop_s = time.perf_counter() - begin
+                self._annotations.session_ended()
 
     def give_way(self) -> None:
         """From a user's thread that is about to profile, or to fork: our window closes first."""
@@ -155,10 +160,12 @@ class Session:
     def their_session_begins(self) -> None:
         """From the user's thread: ours closes, and none opens until theirs has ended."""
         self._theirs = True
+        self._annotations.session_begins()
         self.give_way()
 
     def their_session_ends(self) -> None:
         self._theirs = False
+        self._annotations.session_ended()
 
     def in_child(self) -> None:
         self.open = False
@@ -169,6 +176,7 @@ class Session:
             self.main.run(self._tear_down, OPEN_S)
         if self._level is not None:
             self._level.restore()
+        self._annotations.leave()
         self.main.dismiss()
         self.step_end.dismiss()
 
@@ -193,10 +201,10 @@ def _bind_kineto() -> bool:
 
 def _in_autograd() -> bool:
     """Whether this thread stands in something that autograd called: when that returns, autograd puts the thread's state
-    back as it was, and a session opened or closed in between would be lost."""
+    back as it was, and a session opened or closed in between would be lost. Or where an annotation begins or ends."""
     frame: Any = sys._getframe(1)
     while frame is not None:
-        if frame.f_code.co_filename.endswith(_AUTOGRAD):
+        if frame.f_code.co_filename.endswith(_AUTOGRAD + _ANNOTATIONS):
             return True
         frame = frame.f_back
     return False

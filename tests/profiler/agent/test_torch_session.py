@@ -1,12 +1,17 @@
-"""When no window may open in a job with CUDA. torch is built for CPUs here: what its CUDA half answers is set."""
+"""When no window may open in a job with CUDA, and what waits for the end of one.
+
+torch is built for CPUs here: what its CUDA half answers is set.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 
 import pytest
 
+from acceltop.profiler.agent.torch_annotations import Annotations
 from acceltop.profiler.agent.torch_session import Session
 
 torch = pytest.importorskip("torch", reason="sessions are torch's")
@@ -14,9 +19,11 @@ pytestmark = pytest.mark.torch
 
 
 @pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> Session:
+def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     monkeypatch.setattr(torch.version, "cuda", "13.0")
-    return Session(torch, lambda: None)
+    made = Session(torch, lambda: None)
+    yield made
+    made.leave()
 
 
 def opens(session: Session) -> bool:
@@ -61,3 +68,27 @@ def test_a_window_does_not_wait_for_cuda_where_there_is_no_gpu_for_it(
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert session.wait_reason() is None
+
+
+def test_an_annotation_that_outlasts_its_window_ends_in_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a later one its end would be written to where its beginning was recorded, which has been freed."""
+    ended: list[str] = []
+    monkeypatch.setattr(
+        torch.autograd.profiler.record_function, "__exit__", lambda which, *_: ended.append(which.name)
+    )
+    is_open = threading.Event()
+    annotations = Annotations(torch, is_open.is_set)
+    earlier, first, second = (torch.profiler.record_function(name) for name in ("earlier", "first", "second"))
+    annotations.session_begins()
+    first.__enter__()
+    annotations.session_ended()
+    annotations.session_begins()
+    is_open.set()
+    second.__enter__()
+    for annotation in (second, first, earlier):
+        annotation.__exit__(None, None, None)
+    assert ended == ["second"]
+    is_open.clear()
+    annotations.session_ended()
+    annotations.leave()
+    assert sorted(ended) == ["earlier", "first", "second"]
