@@ -73,9 +73,7 @@ def test_a_window_does_not_wait_for_cuda_where_there_is_no_gpu_for_it(
 def test_an_annotation_that_outlasts_its_window_ends_in_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a later one its end would be written to where its beginning was recorded, which has been freed."""
     ended: list[str] = []
-    monkeypatch.setattr(
-        torch.autograd.profiler.record_function, "__exit__", lambda which, *_: ended.append(which.name)
-    )
+    monkeypatch.setattr(torch.autograd.profiler.record_function, "__exit__", lambda which, *_: ended.append(which.name))
     is_open = threading.Event()
     annotations = Annotations(torch, is_open.is_set)
     earlier, first, second = (torch.profiler.record_function(name) for name in ("earlier", "first", "second"))
