@@ -23,6 +23,7 @@ from acceltop.profiler.clock import monotonic
 from acceltop.profiler.errors import AcceltopError
 from acceltop.profiler.timeline import Timeline
 from acceltop.views.draw.glyphs import GLYPHS
+from acceltop.views.facts.awaited import is_watched
 from acceltop.views.facts.steps import find_step
 from acceltop.views.feed import Feed
 from acceltop.views.keys import APP_BINDINGS
@@ -278,9 +279,10 @@ class AcceltopApp(App[None]):
         self.action_show("devices")
 
     def attach_to(self, pids: Sequence[int]) -> None:
-        """From the picker: enters these processes and shows them."""
+        """From the picker: enters these processes and shows them; those that are watched are only shown."""
         try:
-            self.scene.link.attach(pids)
+            if not all(is_watched(self.scene, pid) for pid in pids):
+                self.scene.link.attach(pids)
         except AcceltopError as error:
             self.notify(str(error), severity="error", markup=False)
             return

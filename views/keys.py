@@ -51,7 +51,7 @@ APP_BINDINGS: list[BindingType] = [
     Binding("slash", "filter", "filter", id="filter"),
     Binding("r", "record", "record", id="record"),
     Binding("w", "show('findings')", "why", id="screen.findings"),
-    hidden("a", "show('processes')", "screen: processes, to attach", "screen.processes"),
+    hidden("a", "show('processes')", "screen: processes, to attach or to look at another rank", "screen.processes"),
     hidden("left", "seek(-1)", "earlier", "time.back"),
     hidden("right", "seek(1)", "later", "time.forward"),
     hidden("shift+left", "seek(-10)", "much earlier", "time.far_back"),

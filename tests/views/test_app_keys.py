@@ -11,8 +11,10 @@ from tests.views.session_frames import T0, TRAIN_PID, cpu_session, gpu_second, g
 from textual import events
 
 from acceltop.profiler.clock import NS_PER_S
-from acceltop.profiler.model import Frame, Hello, ProcessFound, Sample
+from acceltop.profiler.model import Cost, Frame, Hello, ProcessFound, Sample
 from acceltop.views.app import AcceltopApp
+from acceltop.views.draw.timestrip import strip_cells
+from acceltop.views.link import Recorded
 from acceltop.views.screens.help import HelpScreen
 from acceltop.views.screens.page import FilterInput
 from acceltop.views.widgets.kernels import KernelsPane
@@ -416,6 +418,34 @@ def test_a_click_on_the_time_strip_seeks_and_dragging_selects() -> None:
     on_screen(test, gpu_session(60), recorded=True)
 
 
+def test_the_strip_of_a_recording_is_full_at_its_end() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        start, cells = strip_cells(120)
+        assert text_of(app).splitlines()[-2].index("┃") == start + cells - 1
+        assert (await press(app, pilot, "home")).splitlines()[-2].index("┃") == start
+
+    on_screen(test, gpu_session(70), recorded=True)
+
+
+def test_the_cost_to_the_job_is_that_of_the_moment() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        assert "cost to the job 2.0 % ▲" in await press(app, pilot)
+        assert "cost to the job ≈ 0.3 %" in await press(app, pilot, "shift+left")
+
+    dear = Cost(T0 + 59 * NS_PER_S, TRAIN_PID, 0.02, measured=True, budget=0.01)
+    on_screen(test, [*gpu_session(60), dear], recorded=True)
+
+
+def test_enter_in_the_picker_of_a_recording_changes_over_to_another_rank() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        assert f"pid {TRAIN_PID} " in await press(app, pilot)
+        text = await press(app, pilot, "a", "down", "enter")
+        assert f"pid {TRAIN_PID + 1} " in text
+        assert "no kernels in this range" in text
+
+    on_screen(test, gpu_session(5), recorded=True)
+
+
 async def _drag(pilot: Hands, start: int, end: int) -> None:
     """On the time strip, from column to column."""
     await pilot.mouse_down("TimeStrip", offset=(start, 0))
@@ -440,6 +470,8 @@ def test_only_keys_that_do_something_here_are_offered() -> None:
         assert isinstance(app.screen, HelpScreen)
         assert "screen: steps" not in str(app.screen._text)
         assert "enter" not in (await press(app, pilot, "escape", "escape", "w")).splitlines()[-1]
+        app.scene.link = Recorded()
+        assert "record" not in (await press(app, pilot, "1")).splitlines()[-1]
 
     on_screen(test, gpu_session(5))
 

@@ -123,10 +123,11 @@ class DevicesPane(TablePane[DeviceRow]):
         roomy = width >= 110
         longest = 12 if width >= 180 or several_hosts(self.scene) else 8  # names of hosts say more than PoCL's
         label = max((len(row.label) for row in rows), default=0)
-        label = 3 if label <= 3 else min(max(label, len("device")), longest)
+        numbered = label <= 3 and any(row.label.isdigit() for row in rows)
+        label = 3 if numbered else min(max(label, len("device")), longest)
         place = {row.id: index for index, row in enumerate(rows)}
         columns = [
-            Column("device", "gpu" if label <= 3 else "device", label, self._label, lambda f: place[f.id], False),
+            Column("device", "gpu" if numbered else "device", label, self._label, lambda f: place[f.id], False),
             Column(
                 "activity", self._activity_title(), 15 if width >= 60 else 8, self._activity, self._number("activity")
             ),
@@ -139,10 +140,10 @@ class DevicesPane(TablePane[DeviceRow]):
     def _state_width(self, width: int, rows: Sequence[DeviceRow]) -> int:
         """Room for a word; for since when, once a device has been silent or lost."""
         longest = max((len(self._states[row.id].word) for row in rows), default=0)
-        most = 18 if width >= 110 else 16 if width >= 80 else 10
+        most = 28 if width >= 180 else 18 if width >= 110 else 16 if width >= 80 else 10
         kept = self._widest[1] if self._widest[0] == width else 10
         self._widest = width, max(kept, min(longest, most))
-        return 20 if width >= 180 else self._widest[1]
+        return self._widest[1]
 
     def _known_columns(self, width: int, roomy: bool, rows: Sequence[DeviceRow]) -> list[Column[DeviceRow]]:
         """Which metrics there are changes seldom: looked up every few seconds."""

@@ -107,11 +107,13 @@ def _dropped(scene: Scene) -> list[Span]:
 def _cost(scene: Scene, wide: bool) -> list[Span]:
     pid = scene.focus_pid
     cost = scene.timeline.cost(pid) if pid is not None and is_watched(scene, pid) else None
-    if cost is None:
+    now = scene.head.at_end  # of another moment the ratio alone is known
+    ratio = cost.ratio if cost and now else scene.value("acceltop.cost", None, pid)
+    if cost is None or ratio is None:
         return []
-    over = cost.budget is not None and cost.ratio > cost.budget
-    about = "" if cost.measured else "≈ "
-    value = Span(f"{about}{numbers.percent(cost.ratio)}{' ▲' if over else ''}", "warn" if over else "good")
+    over = cost.budget is not None and ratio > cost.budget
+    about = "" if cost.measured and now else "≈ "
+    value = Span(f"{about}{numbers.percent(ratio)}{' ▲' if over else ''}", "warn" if over else "good")
     return [Span("cost to the job " if wide else "cost ", "dim"), value]
 
 
@@ -181,7 +183,7 @@ class TimeStrip(Watcher):
             return [Row().put(f" {scene.link.busy or 'waiting for the first reading'}", "dim").line()]
         state = _strip_state(scene)
         start, cells = strip_cells(width)
-        t0, t1 = _strip_range(span)
+        t0, t1 = span if head.recorded and span[0] < span[1] else _strip_range(span)
         self._grid = start, (t0, t1), cells
         pace = max((t1 - t0) // cells, 2 * NS_PER_S)
         key = (id(scene.timeline), span[1] // pace, t0, t1, cells)
@@ -271,7 +273,8 @@ class KeyLine(Watcher):
         page = cast("Page", self.screen)
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            if binding.show and binding.description and not page.types(binding.key):
+            useless = binding.id == "record" and self.scene.link.recorded
+            if binding.show and binding.description and not useless and not page.types(binding.key):
                 key = _KEY_NAMES.get(binding.key, self.app.get_key_display(binding))
                 shown.setdefault(binding.id or "", (key, binding.description))
         for one, other, meaning in _TOGETHER:
