@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import App, SystemCommand
-from textual.binding import ActiveBinding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.dom import DOMNode
 from textual.geometry import Size
 from textual.message import Message
@@ -63,7 +63,11 @@ class AcceltopApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = APP_BINDINGS
     ENABLE_COMMAND_PALETTE = True
     DEFAULT_MODE = HOME
-    CSS = "Toast { width: auto; max-width: 60; }"
+    CSS = """
+    Toast { width: auto; max-width: 60; }
+    CommandPalette > Vertical { width: 90%; max-width: 110; &:dark { background: $surface; } }
+    CommandPalette SearchIcon { display: none; }
+    """
 
     def __init__(
         self,
@@ -292,6 +296,10 @@ class AcceltopApp(App[None]):
     async def action_quit(self) -> None:
         """At once: nothing here waits for a driver or a disk."""
         self.exit()
+
+    def get_key_display(self, binding: Binding) -> str:
+        """`enter`, which Textual has a sign for that few know and many fonts lack."""
+        return "enter" if binding.key == "enter" else super().get_key_display(binding)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: all keys of this screen by what they do, and the themes."""

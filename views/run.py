@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Looks:
     """How the screens look; None: what the terminal suggests."""
 
-    theme: str | None = None  # dark | light | high-contrast | no-color
+    theme: str | None = None  # dark | light | high-contrast | 16-colors | no-color
     glyphs: str | None = None  # braille | block | ascii
 
 

@@ -14,6 +14,9 @@ from textual.constants import ESCAPE_DELAY
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from acceltop.views.draw.glyphs import to_ascii
+from acceltop.views.theme import default_glyphs
+
 MOST_BYTES = 4096  # taken from the terminal at once
 
 
@@ -26,6 +29,7 @@ class Terminal(LinuxDriver):
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._stopped, self._stop = os.pipe()
+        self._unicode = default_glyphs() != "ascii"
 
     def run_input_thread(self) -> None:
         parser = XTermParser(self._debug)
@@ -43,6 +47,10 @@ class Terminal(LinuxDriver):
     def _typed(self, parser: XTermParser, decode: Callable[[bytes], str]) -> Iterable[Message]:
         text = decode(os.read(self.fileno, MOST_BYTES))
         return parser.feed(text) if text else ()  # a part of a character: "" would be the end for the parser
+
+    def write(self, data: str) -> None:
+        """Where there is no Unicode, Textual's own widgets must do without it, too."""
+        super().write(data if self._unicode else to_ascii(data))
 
     def disable_input(self) -> None:
         if self._key_thread is not None and self._key_thread.is_alive():

@@ -65,6 +65,14 @@ _HIGH_CONTRAST = (
     "#1f5fa8 #1f7080 #6048b0 #207040 #905010 #903060 "
     "#000000 #1c1c1c #404040 #003a70"
 )
+# A terminal with 16 colours shows the nearest of them: of the other themes' colours several would become one.
+_SIXTEEN = (
+    "#ffffff #aaaaaa #555555 #555555 #55ffff #55ff55 #ffff55 #ff5555 "
+    "#00aaaa #ff55ff #aa5500 #5555ff #ffffff #ffffff #5555ff "
+    "#aa5500 #5555ff #ff55ff #55ff55 #00aaaa #aaaaaa "
+    "#0000aa #555555 #aa00aa #00aa00 #aa5500 #aa0000 "
+    "#000000 #000000 #555555 #0000aa"
+)
 
 
 def _tokens(colours: str) -> dict[str, str]:
@@ -110,6 +118,7 @@ PALETTES = {
         Palette("dark", True, _tokens(_DARK)),
         Palette("light", False, _tokens(_LIGHT)),
         Palette("high-contrast", True, _tokens(_HIGH_CONTRAST)),
+        Palette("16-colors", True, _tokens(_SIXTEEN)),
         Palette("no-color", True),
     )
 }
@@ -117,7 +126,9 @@ PALETTES = {
 
 def default_theme(environ: Mapping[str, str] = os.environ) -> str:
     """NO_COLOR decides before anything else (https://no-color.org: set and not empty)."""
-    return "no-color" if environ.get("NO_COLOR") else "dark"
+    if environ.get("NO_COLOR"):
+        return "no-color"
+    return "16-colors" if terminal_colours(environ) is ColorSystem.STANDARD else "dark"
 
 
 def default_glyphs(environ: Mapping[str, str] = os.environ) -> str:

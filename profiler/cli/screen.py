@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from acceltop.views.live import MakeSession
     from acceltop.views.run import Looks
 
-THEMES = ("dark", "light", "high-contrast", "no-color")
+THEMES = ("dark", "light", "high-contrast", "16-colors", "no-color")
 
 
 def add_looks(parser: argparse.ArgumentParser) -> None:

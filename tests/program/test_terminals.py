@@ -78,6 +78,11 @@ def test_a_locale_without_unicode_gets_ascii(driver: FakeDriver, tmp_path: Path)
     with acceltop(home=tmp_path, environ=driver.env | plain) as screen:
         shows(screen, " devices", "q quit", "%")
         assert not re.search(r"[⠀-⣿█▉▊▋▌▍▎▏]", screen.text)
+        for key, title in (("?", "next row"), ("\x10", "Search for commands")):  # what Textual draws itself
+            screen.send(key)
+            assert "\\u2" not in shows(screen, title)
+            screen.send("\x1b")
+            screen.wait(lambda seen: title not in seen)  # noqa: B023
         quits(screen, "LANG=C")
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 
 import pytest
+from rich.color import Color as RichColor
+from rich.color import ColorSystem
 from rich.console import COLOR_SYSTEMS, Console
 from textual.color import Color
 
@@ -19,6 +21,8 @@ MARKS = ("accent", "good", "warn", "bad", "sm", "tensor", "dram", "memory", *(f"
 @pytest.mark.parametrize("ground", ["base", "bar", "selected"])
 def test_everything_can_be_read_on_every_ground(name: str, token: str, least: float, ground: str) -> None:
     colours = PALETTES[name].colours
+    if name == "16-colors":  # of which one must be the ground of a selected row
+        least = min(least, 2.4)
     assert _contrast(colours[token], colours[ground]) >= least
 
 
@@ -35,6 +39,11 @@ def test_phases_differ_from_each_other(name: str) -> None:
     assert len({colours[f"phase.{phase}"] for phase in PHASES}) == len(PHASES)
 
 
+def test_colours_for_sixteen_stay_apart_on_such_a_terminal() -> None:
+    colours = set(PALETTES["16-colors"].colours.values())
+    assert len({RichColor.parse(colour).downgrade(ColorSystem.STANDARD).number for colour in colours}) == len(colours)
+
+
 def test_every_metric_has_a_colour_of_the_theme() -> None:
     assert {metric.colour for metric in METRICS.values()} - {"plain"} <= set(TOKENS)
 
@@ -48,9 +57,16 @@ def test_no_colour_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "name"), [({"NO_COLOR": "1"}, "no-color"), ({"NO_COLOR": ""}, "dark"), ({}, "dark")]
+    ("environ", "name"),
+    [
+        ({"NO_COLOR": "1"}, "no-color"),
+        ({"NO_COLOR": "", "TERM": "xterm-256color"}, "dark"),
+        ({"NO_COLOR": "1", "TERM": "xterm"}, "no-color"),
+        ({"TERM": "screen"}, "16-colors"),
+        ({"TERM": "xterm", "COLORTERM": "truecolor"}, "dark"),
+    ],
 )
-def test_no_color_decides(environ: dict[str, str], name: str) -> None:
+def test_the_theme_fits_the_terminal(environ: dict[str, str], name: str) -> None:
     assert default_theme(environ) == name
 
 

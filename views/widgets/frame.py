@@ -275,7 +275,7 @@ class KeyLine(Watcher):
             binding = active.binding
             useless = binding.id == "record" and self.scene.link.recorded
             if binding.show and binding.description and not useless and not page.types(binding.key):
-                key = _KEY_NAMES.get(binding.key, self.app.get_key_display(binding))
+                key = self.app.get_key_display(binding)
                 shown.setdefault(binding.id or "", (key, binding.description))
         for one, other, meaning in _TOGETHER:
             if one in shown and other in shown:
@@ -287,7 +287,6 @@ class KeyLine(Watcher):
         return [*first, *(pairs[id] for id in ordered)]
 
 
-_KEY_NAMES = {"enter": "enter", "escape": "esc", "tab": "tab"}
 _TOGETHER = (
     ("kernel.next", "kernel.previous", "next, previous"),
     ("slices.in", "slices.out", "zoom"),

@@ -36,7 +36,7 @@ LABEL = 14
 NAMED = 6  # cells of one call from which its name stands in them
 TALLEST = 3  # lines of a lane, where there are few
 _LEVELS = " ▁▂▃▄▅▆▇█"
-_PHASE_COLOURS = ("phase.forward", "phase.backward", "phase.data", "phase.optimizer", "phase.communication", "warn")
+_PHASE_COLOURS = ("phase.forward", "phase.backward", "phase.data", "phase.optimizer", "phase.communication", "dram")
 
 
 class SlicesPane(Pane):
