@@ -18,6 +18,7 @@ from acceltop.views.draw.glyphs import to_ascii
 from acceltop.views.theme import default_glyphs
 
 MOST_BYTES = 4096  # taken from the terminal at once
+BELOW = "\x1b[999;1H\n"
 
 
 class Terminal(LinuxDriver):
@@ -27,7 +28,8 @@ class Terminal(LinuxDriver):
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
-        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        # With the mouse on, GNU screen keeps Esc to itself until another key comes.
+        super().__init__(app, debug=debug, mouse=mouse and "STY" not in os.environ, size=size)
         self._stopped, self._stop = os.pipe()
         self._unicode = default_glyphs() != "ascii"
 
@@ -47,6 +49,11 @@ class Terminal(LinuxDriver):
     def _typed(self, parser: XTermParser, decode: Callable[[bytes], str]) -> Iterable[Message]:
         text = decode(os.read(self.fileno, MOST_BYTES))
         return parser.feed(text) if text else ()  # a part of a character: "" would be the end for the parser
+
+    def stop_application_mode(self) -> None:
+        """Where there is no second screen to leave, the shell goes on below the picture."""
+        self.write(BELOW)
+        super().stop_application_mode()
 
     def write(self, data: str) -> None:
         """Where there is no Unicode, Textual's own widgets must do without it, too."""

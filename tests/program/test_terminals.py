@@ -65,12 +65,15 @@ def test_without_colours(driver: FakeDriver, tmp_path: Path) -> None:
     assert not re.search(ANY_COLOUR, screen.written)
 
 
-def test_a_terminal_without_truecolor_gets_none(driver: FakeDriver, tmp_path: Path) -> None:
-    with acceltop(home=tmp_path, environ=driver.env | {"TERM": "xterm", "COLORTERM": ""}) as screen:
+def test_gnu_screen_gets_no_truecolor_and_keeps_the_mouse_and_a_place_below(driver: FakeDriver, tmp_path: Path) -> None:
+    environ = driver.env | {"TERM": "screen", "COLORTERM": "", "STY": "1.tty.host"}
+    with acceltop(home=tmp_path, environ=environ) as screen:
         shows(screen, " devices ─", "q quit", "%")
-        quits(screen, "TERM=xterm")
+        quits(screen, "TERM=screen")
     assert not re.search(TRUECOLOR, screen.written)
     assert re.search(ANY_COLOUR, screen.written)
+    assert b"\x1b[?1000h" not in screen.written
+    assert screen.written.rindex(b"\x1b[999;1H\n") < screen.written.rindex(b"\x1b[?1049l")
 
 
 def test_a_locale_without_unicode_gets_ascii(driver: FakeDriver, tmp_path: Path) -> None:

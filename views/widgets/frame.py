@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from acceltop.views.screens.page import Page
 
 WIDE = 110
+LABELLED = 140  # that layers have their labels
 _LAYER_LABELS = {"framework": "framework", "compiler": "compilers", "platform": "platform", "hardware": "hardware",
                  "cloud": "cloud"}  # fmt: skip
 _STRIP_SPANS_S = (60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 28_800, 43_200, 86_400)
@@ -143,7 +144,7 @@ class LayersBar(Watcher):
         process = self.scene.process
         if process is None:
             return [BLANK]
-        wide = width >= WIDE
+        wide = width >= LABELLED
         row = Row().put(" ")
         for layer in LAYERS:
             names = [Span(clean(" · ".join(process.found.layers.get(layer, ())), 60))]
