@@ -73,7 +73,7 @@ def test_gnu_screen_gets_no_truecolor_and_keeps_the_mouse_and_a_place_below(driv
     assert not re.search(TRUECOLOR, screen.written)
     assert re.search(ANY_COLOUR, screen.written)
     assert b"\x1b[?1000h" not in screen.written
-    assert screen.written.rindex(b"\x1b[999;1H\n") < screen.written.rindex(b"\x1b[?1049l")
+    assert screen.written.rindex(b"\x1b[999;1H") < screen.written.rindex(b"\x1b[?1049l")
 
 
 def test_a_locale_without_unicode_gets_ascii(driver: FakeDriver, tmp_path: Path) -> None:
