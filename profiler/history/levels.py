@@ -152,15 +152,19 @@ class Series:
         self.fine = Level(FINE_NS, fine_capacity, Level(COARSE_NS, COARSE_CAPACITY))
         self.time_ns, self.value, self.source = 0, 0.0, ""  # the last reading
         self._times, self._values = self.raw.arrays
-        self._most = self.raw.most if raw_capacity else -1
+        self._most = self.raw.most
 
     def add(self, time_ns: int, value: float, source: str) -> None:
-        """Called for every reading there is: no call more than needed."""
-        self.fine.add(time_ns, value, value, value)
-        self.time_ns, self.value, self.source = time_ns, value, source
-        if self._most < 0:
-            return
-        self._times.append(time_ns)
+        """Called for every reading there is: no call more than needed. Raises OverflowError for too big a number."""
         self._values.append(value)
+        self._times.append(time_ns)
+        self.time_ns, self.value, self.source = time_ns, value, source
         if len(self._times) > self._most:
-            self.raw.trim()
+            self.settle()
+
+    def settle(self) -> None:
+        """Readings that have no room as they came go on into the levels: many at once cost less."""
+        surplus = max(len(self._times) - self.raw.capacity, 0)
+        times, values = self._times[:surplus].tolist(), self._values[:surplus].tolist()
+        self.fine.add_all(times, values)  # type: ignore[arg-type]  # ints are in an integer column
+        self.raw.trim()

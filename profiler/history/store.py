@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from acceltop.profiler.clock import NS_PER_S
-from acceltop.profiler.history.levels import FINE_CAPACITY, RAW_CAPACITY, Buckets, Level, Series
+from acceltop.profiler.history.levels import FINE_CAPACITY, MAX_TIME_NS, RAW_CAPACITY, Buckets, Level, Series
 from acceltop.profiler.history.merge import KernelMerger, StackMerger
 from acceltop.profiler.history.steps import STEP_CAPACITY, StepHistory
 from acceltop.profiler.history.subjects import Subjects, make_room
@@ -124,6 +124,8 @@ class History:
     def add(self, frame: Frame) -> None:
         """Takes one frame in; never raises for what is in it."""
         try:
+            if abs(frame.time_ns) > MAX_TIME_NS:
+                raise OverflowError(f"{frame.time_ns} is no time")
             self._adders[type(frame)](frame)
         except OverflowError:
             self.rejected += 1
@@ -143,6 +145,7 @@ class History:
     def levels(self) -> Iterator[tuple[Key | StepKey, Level]]:
         """The finest level of everything."""
         for key, series in self.values.items():
+            series.settle()
             yield key, series.fine
         for pid, steps in self.step_histories.items():
             for phase, level in steps.levels.items():
