@@ -238,14 +238,17 @@ class AcceltopApp(App[None]):
             self.screen.begin_filter()
 
     def action_record(self) -> None:
+        link = self.scene.link
+        ended = link.recording
         try:
-            self.scene.link.record()
+            link.record()
         except AcceltopError as error:
             self.notify(str(error), severity="error", markup=False)
             return
-        recording = self.scene.link.recording
-        if recording:
-            self.notify(f"recording to {recording.path}", markup=False)
+        if ended:
+            self.notify(f"recorded to {ended.path}", markup=False)
+        elif link.recording:
+            self.notify(f"recording to {link.recording.path}", markup=False)
         self.redraw()
 
     async def action_back(self) -> None:

@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 
 from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.history.subjects import DeviceState, ProcessState
-from acceltop.profiler.model import ProcessFound
-from acceltop.profiler.remote.hosts import by_host
 from acceltop.profiler.timeline import Timeline
 from acceltop.views.draw.glyphs import FULL, Glyphs, area, band_of
 from acceltop.views.link import Link
@@ -112,14 +110,3 @@ class Scene:
 def _device_order(state: DeviceState) -> tuple[bool, str, int, str]:
     found = state.found
     return (found.kind == "cpu", found.vendor, found.index if found.index is not None else 1 << 30, found.device)
-
-
-def script_name(found: ProcessFound) -> str:
-    """What people call a process: the script of a Python command, else its program."""
-    words = [word for word in by_host(found.command)[1] if word]
-    for word in words[1:]:
-        if word.endswith(".py"):
-            return word.rsplit("/", 1)[-1]
-    if "-m" in words[:-1]:
-        return words[words.index("-m") + 1]
-    return words[0].rsplit("/", 1)[-1] if words else "?"

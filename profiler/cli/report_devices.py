@@ -202,7 +202,7 @@ def _end(gone: Document | None) -> Cell:
     reason = gone["reason"] or ""
     code = gone["exit_code"]
     if code is None:
-        return Cell(reason or "ended")
+        return Cell(reason.partition(";")[0] or "ended")
     how = _signal(-code) if code < 0 else f"exit code {code}"
     return Cell(f"▼ {how}" if code else how, "error" if code else "")
 

@@ -24,7 +24,7 @@ from acceltop.profiler.cli.report_table import (
 )
 from acceltop.profiler.model import LAYERS
 from acceltop.profiler.numbers import UNKNOWN, bar, count, duration, percent, size
-from acceltop.profiler.remote.hosts import by_host, own_pid
+from acceltop.profiler.remote.hosts import by_host, own_pid, script_name
 from acceltop.profiler.text import clean
 
 NARROWEST, WIDEST = 80, 160
@@ -71,14 +71,8 @@ def _job(document: Document) -> str:
         return ""
     first = processes[0]
     ranks = f" · {len(processes)} processes" if len(processes) > 1 else ""
-    return f" ▸ {_program(first['command'])} pid {own_pid(first['pid'])}{ranks}"
-
-
-def _program(command: str) -> str:
-    """The script of `python -u path/train.py --lr 1`, else the program."""
-    host, words = by_host(command)
-    script = next((word for word in words[1:] if word.endswith(".py")), words[0] or "process")
-    return " ".join([*host, script.rsplit("/", 1)[-1]])
+    name = " ".join([*by_host(first["command"])[0], script_name(first["command"])])
+    return f" ▸ {name} pid {own_pid(first['pid'])}{ranks}"
 
 
 def _layers(document: Document) -> list[tuple[str, str]]:

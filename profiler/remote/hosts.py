@@ -84,6 +84,17 @@ def by_host(command: str) -> tuple[list[str], list[str]]:
     return words[:before], words[before:]
 
 
+def script_name(command: str) -> str:
+    """What people call a process: the script or the module of a Python command, else its program."""
+    words = [word for word in by_host(command)[1] if word]
+    for word in words[1:]:
+        if word.endswith(".py"):
+            return word.rsplit("/", 1)[-1]
+    if "-m" in words[:-1]:
+        return words[words.index("-m") + 1]
+    return words[0].rsplit("/", 1)[-1] if words else "?"
+
+
 def joint_pid(index: int, pid: int) -> int:
     """The number of a process among those of all hosts."""
     return (index + 1) * PIDS_A_HOST + pid

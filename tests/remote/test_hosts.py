@@ -91,3 +91,17 @@ def test_eight_machines_of_which_one_is_down(tmp_path: Path) -> None:
     assert "without n8" in result.stderr
     document = json.loads(result.stdout)
     assert sorted(device["id"] for device in document["devices"]) == [f"n{number}/cpu" for number in range(1, 8)]
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("python /home/ann/train.py --lr 3", "train.py"),
+        ("/usr/bin/python3 -m torch.distributed.run x", "torch.distributed.run"),
+        ("/opt/bin/vllm serve", "vllm"),
+        ("[node1] /opt/bin/vllm serve", "vllm"),
+        ("", "?"),
+    ],
+)
+def test_what_a_process_is_called(command: str, name: str) -> None:
+    assert hosts.script_name(command) == name

@@ -34,7 +34,7 @@ from acceltop.views.facts.stacks import stack_facts
 from acceltop.views.facts.steps import find_step, nice_ceiling, overdue_since, quantiles, step_chart, step_facts
 from acceltop.views.facts.trends import gpu_facts, trend, trend_metrics
 from acceltop.views.moment import Playhead
-from acceltop.views.scene import Scene, script_name
+from acceltop.views.scene import Scene
 
 GPU = "nvidia:GPU-1"
 PID = 77
@@ -354,20 +354,6 @@ def test_the_lowest_rank_is_shown_first() -> None:
     scene = scene_of(gpu_session(5))
     assert scene.focus_pid == TRAIN_PID
     assert len(scene.ranks()) == 8
-
-
-@pytest.mark.parametrize(
-    ("command", "name"),
-    [
-        ("python /home/ann/train.py --lr 3", "train.py"),
-        ("/usr/bin/python3 -m torch.distributed.run x", "torch.distributed.run"),
-        ("/opt/bin/vllm serve", "vllm"),
-        ("[node1] /opt/bin/vllm serve", "vllm"),
-        ("", "?"),
-    ],
-)
-def test_what_a_process_is_called(command: str, name: str) -> None:
-    assert script_name(ProcessFound(T0, PID, command)) == name
 
 
 def test_a_memo_is_kept_until_its_key_changes() -> None:

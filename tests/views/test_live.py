@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,30 +13,59 @@ from tests.waiting import wait_for
 from acceltop.profiler.model import Hello, ProcessFound, ProcessGone
 from acceltop.profiler.session import Session, Sink
 from acceltop.profiler.source import SourceContext
+from acceltop.profiler.timeline import Timeline
 from acceltop.profiler.trace.reader import TraceReader
+from acceltop.views.app import AcceltopApp
 from acceltop.views.feed import Feed
 from acceltop.views.live import LiveLink
 
 
-def test_a_recording_opens_with_those_who_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those who have ended by then are forgotten: over days there are thousands of them."""
-    monkeypatch.chdir(tmp_path)
+@contextmanager
+def live(feed: Feed) -> Iterator[tuple[LiveLink, Session]]:
+    """A link and its session, that no source is in."""
     sessions: list[Session] = []
 
     def make(context: SourceContext, sinks: Sequence[Sink], ticks: Sequence[Callable[[], None]]) -> Session:
         sessions.append(Session({}, context, sinks, ticks))
         return sessions[-1]
 
-    feed = Feed()
     link = LiveLink(SourceContext(), feed, make=make)
     link.start()
-    for frame in (ProcessFound(1, 7, "python a.py"), ProcessFound(2, 8, "python b.py"), ProcessGone(3, 7)):
-        sessions[0].put(frame)
-    wait_for(lambda: len(feed.waiting()) == 4)
-    link.record()
-    (path,) = wait_for(lambda: list(tmp_path.glob("*.mcap")))
-    link.close()
+    try:
+        yield link, sessions[0]
+    finally:
+        link.close()
+
+
+def test_a_recording_opens_with_those_who_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who have ended by then are forgotten: over days there are thousands of them."""
+    monkeypatch.chdir(tmp_path)
+    feed = Feed()
+    with live(feed) as (link, session):
+        for frame in (ProcessFound(1, 7, "python a.py"), ProcessFound(2, 8, "python b.py"), ProcessGone(3, 7)):
+            session.put(frame)
+        wait_for(lambda: len(feed.waiting()) == 4)
+        link.record()
+        (path,) = wait_for(lambda: list(tmp_path.glob("*.mcap")))
     with TraceReader(path) as reader:
         opening = list(reader.frames())
     assert isinstance(opening[0], Hello)
     assert opening[1:] == [ProcessFound(2, 8, "python b.py")]
+
+
+def test_the_file_is_named_when_a_recording_begins_and_when_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def run(app: AcceltopApp, link: LiveLink) -> None:
+        async with app.run_test(size=(120, 36)) as pilot:
+            await pilot.press("r")
+            assert link.recording is not None
+            path = link.recording.path
+            await pilot.press("r")
+            assert [told.message for told in app._notifications] == [f"recording to {path}", f"recorded to {path}"]
+
+    feed = Feed()
+    with live(feed) as (link, _):
+        asyncio.run(run(AcceltopApp(Timeline(), link, feed, theme="dark"), link))

@@ -12,7 +12,7 @@ from acceltop.profiler import numbers
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.model import LAYERS
 from acceltop.profiler.numbers import pct
-from acceltop.profiler.remote.hosts import own_pid
+from acceltop.profiler.remote.hosts import own_pid, script_name
 from acceltop.profiler.text import clean
 from acceltop.views.draw.line import BLANK, Line, Row, Span, clipped, joined, spans_width
 from acceltop.views.draw.rule import keys
@@ -22,7 +22,7 @@ from acceltop.views.facts.devices import device_facts
 from acceltop.views.facts.kernels import kernel_table
 from acceltop.views.facts.notes import clock, exit_words
 from acceltop.views.facts.steps import overdue_since, step_facts
-from acceltop.views.scene import Scene, script_name
+from acceltop.views.scene import Scene
 from acceltop.views.widgets.pane import Watcher
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _job(scene: Scene, wide: bool) -> list[Span]:
     if process is None:
         return spans
     pid = own_pid(process.found.pid)
-    spans += [Span(" ▸ ", "rule"), Span(clean(script_name(process.found), 40), "*text")]
+    spans += [Span(" ▸ ", "rule"), Span(clean(script_name(process.found.command), 40), "*text")]
     spans.append(Span(f" pid {pid}" if wide else f" {pid}", "dim"))
     if not is_watched(scene, process.found.pid):
         spans.append(Span("  not attached", "dim"))

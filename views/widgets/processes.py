@@ -9,14 +9,13 @@ from textual.binding import Binding, BindingType
 
 from acceltop.profiler import numbers
 from acceltop.profiler.history.subjects import ProcessState
-from acceltop.profiler.remote.hosts import own_pid
+from acceltop.profiler.remote.hosts import own_pid, script_name
 from acceltop.profiler.text import clean
 from acceltop.views.draw.line import Line, Row, Span
 from acceltop.views.draw.rule import keys
 from acceltop.views.draw.table import Column, text_cell
 from acceltop.views.facts.awaited import watched_since
 from acceltop.views.facts.notes import exit_words
-from acceltop.views.scene import script_name
 from acceltop.views.widgets.table_pane import TablePane
 
 
@@ -71,8 +70,8 @@ class ProcessesPane(TablePane[ProcessState]):
             Column("memory", "device mem", 10, self._memory, self._bytes, align=">"),
             Column("pid", "pid", 8, lambda p, w: text_cell(str(own_pid(p.found.pid)), w, "", ">"),
                    lambda p: p.found.pid, False, align=">"),
-            Column("name", "name", name, lambda p, w: text_cell(clean(script_name(p.found)), w, "*text"),
-                   lambda p: script_name(p.found), False),
+            Column("name", "name", name, lambda p, w: text_cell(clean(script_name(p.found.command)), w, "*text"),
+                   lambda p: script_name(p.found.command), False),
             Column("framework", "framework", framework, lambda p, w: text_cell(clean(p.found.framework or "–"), w),
                    lambda p: p.found.framework or "", False),
             Column("age", "age", 12, self._age, lambda p: -(p.found.start_ns or 0), align=">", needs=100),
@@ -108,9 +107,9 @@ class ProcessesPane(TablePane[ProcessState]):
         return text_cell(numbers.UNKNOWN if busy is None else f"{busy * 100:.0f}%", width, "", ">")
 
     def _entry(self, state: ProcessState, width: int) -> tuple[Span, ...]:
-        word = state.found.attachable
-        if state.gone is not None:
-            return text_cell(exit_words(state.gone), width, "bad")
+        word, gone = state.found.attachable, state.gone
+        if gone is not None and gone.time_ns <= self.scene.head.at_ns:
+            return text_cell(exit_words(gone), width, "bad")
         if watched_since(self.scene, state.found.pid) is not None:
             return (Span("● watched", "accent"),)
         if word == "yes":
