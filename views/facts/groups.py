@@ -89,7 +89,7 @@ def _groups(scene: Scene) -> list[DeviceGroup]:
         hosts = dict.fromkeys(fact.host for fact in facts)
         return [_group(scene, host, [fact for fact in facts if fact.host == host]) for host in hosts]
     alike = [fact for fact in facts if fact.found.kind == "gpu"]
-    rest = [_group(scene, fact.label, [fact]) for fact in facts if fact not in alike]
+    rest = [_group(scene, fact.label, [fact]) for fact in facts if fact.found.kind != "gpu"]
     return [_group(scene, f"{len(alike)} GPUs", alike), *rest] if alike else rest
 
 
