@@ -13,11 +13,12 @@ import marshal
 import sys
 import time
 import types
+import zlib
 from binascii import a2b_base64
 from importlib.util import MAGIC_NUMBER
 from typing import Any, Dict, Iterator, List, Tuple
 
-# By name, filled in by `attach.payload`: text, or where the Python there was the same one, bytecode in base 64.
+# By name, filled in by `attach.payload`, in base 64: compressed text and, of a Python of the same version, bytecode.
 SOURCE: Dict[str, str] = {}
 CODE: Dict[str, str] = {}
 _PACKAGE = "acceltop.profiler.agent."
@@ -40,11 +41,15 @@ class Modules:
             self._loaded[name] = module
             begin = time.perf_counter()
             for code in _codes(name):
+                begin = self._pause(begin)
                 exec(code, vars(module))
-                # The job has the interpreter for most of the time, also while we arrive.
-                time.sleep(min(0.02, self.rest * (time.perf_counter() - begin)))
-                begin = time.perf_counter()
+                begin = self._pause(begin)
         return self._loaded[name]
+
+    def _pause(self, since: float) -> float:
+        """The job has the interpreter for most of the time, also while we arrive."""
+        time.sleep(min(0.02, self.rest * (time.perf_counter() - since)))
+        return time.perf_counter()
 
     def _import(
         self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
@@ -61,14 +66,12 @@ class Modules:
 
 
 def _codes(name: str) -> Iterator[types.CodeType]:
-    """Of one file: whole where it is compiled, else in pieces."""
-    if name in CODE:
-        data = a2b_base64(CODE[name])
-        if not data.startswith(MAGIC_NUMBER):
-            raise ImportError("compiled by another Python")
-        yield marshal.loads(data[len(MAGIC_NUMBER) :])
+    """Of one file: whole where a Python like this one has compiled it, else in pieces."""
+    code = a2b_base64(CODE.get(name, ""))
+    if code.startswith(MAGIC_NUMBER):
+        yield marshal.loads(code[len(MAGIC_NUMBER) :])
         return
-    for line, part in _parts(SOURCE[name]):
+    for line, part in _parts(zlib.decompress(a2b_base64(SOURCE[name])).decode()):
         yield compile("\n" * line + part, "<acceltop " + name + ">", "exec", _FLAGS, True)
 
 
@@ -95,6 +98,7 @@ def boot(config: Dict[str, Any]) -> None:
 
 def _run(modules: Modules, config: Dict[str, Any]) -> None:
     try:
+        time.sleep(0.001)
         modules.rest = _REST  # from here on it is no longer the job's own thread that would pause
         modules.load("core").Agent(config, modules).run()
     except Exception as error:

@@ -29,20 +29,23 @@ except KeyboardInterrupt:
  import threading as t,_thread as i,weakref as w;x=t.Event();w.finalize(x,t.Timer(.01,i.interrupt_main).start)
 except:pass
 ",{{}})""".replace("\n", r"\n")
-# Takes the file away and runs the rest of it, piece by piece from one pair of blank lines to the next: the job waits
-# for the interpreter while a piece is compiled.
+# Takes the file away and runs the rest of it, piece by piece, each up to two blank lines: the job waits for the
+# interpreter while one is read and compiled.
 _FIRST = r"""
 import os, time
+time.sleep(0.001)
 path = os.path.dirname(f.name)
-pieces = f.read().split(b"\n\n\n")
-f.close()
 for name in os.listdir(path):
     os.unlink(path + "/" + name)
 os.rmdir(path)
-space = {}
-for piece in pieces:
-    exec(compile(piece, "<acceltop boot>", "exec"), space)
-    time.sleep(0.001)
+space, piece = {}, b""
+with f:
+    for line in f:
+        piece += line
+        if piece.endswith(b"\n\n\n"):
+            time.sleep(0.001)
+            exec(compile(piece, "<acceltop boot>", "exec"), space)
+            piece = b""
 """
 _FIRST_LINE = f"exec(compile({_FIRST!r}, '<acceltop boot>', 'exec'))\n"
 _PATH = re.compile(rb"open\('(/[\w/-]+)/agent\.py'")
@@ -82,7 +85,7 @@ class Drop:
         os.mkdir(self.name, 0o700, dir_fd=self._base)
         directory = os.open(self.name, _DIRECTORY, dir_fd=self._base)
         try:
-            for name, content in ((_FILE, (_FIRST_LINE + source).encode()), (_START, line)):
+            for name, content in ((_FILE, f"{_FIRST_LINE}{source}\n\n\n".encode()), (_START, line)):
                 _write(directory, name, content, uid, gid)
             os.fchown(directory, uid, gid)
         finally:
