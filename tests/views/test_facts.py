@@ -29,7 +29,7 @@ from acceltop.profiler.timeline import Timeline
 from acceltop.views.facts.devices import condition, device_facts, grid, history
 from acceltop.views.facts.kernels import kernel_table, short_line
 from acceltop.views.facts.notes import findings
-from acceltop.views.facts.slices import MAX_DEPTH, Lane, alike, lane_cells, nearest, slice_view
+from acceltop.views.facts.slices import MAX_DEPTH, Lane, alike, calls_within, lane_cells, nearest, slice_view
 from acceltop.views.facts.stacks import stack_facts
 from acceltop.views.facts.steps import find_step, nice_ceiling, overdue_since, quantiles, step_chart, step_facts
 from acceltop.views.facts.trends import gpu_facts, trend, trend_metrics
@@ -330,10 +330,13 @@ def test_calls_one_after_another_are_in_one_line() -> None:
     assert _rows(_window(("a", 0, 10), ("b", 10, 10), ("c", 30, 1))) == [["a", "b", "c"]]
 
 
-def test_what_is_nested_very_deep_shares_the_last_line() -> None:
-    deep = [(f"f{depth}", depth, 100 - 2 * depth) for depth in range(MAX_DEPTH + 3)]
-    rows = _rows(_window(*deep))
-    assert [len(row) for row in rows] == [1] * (MAX_DEPTH - 1) + [4]
+def test_what_is_nested_very_deep_is_a_part_of_what_it_lies_within() -> None:
+    deep = [(f"f{depth:02}", depth, 1000 - 2 * depth) for depth in range(MAX_DEPTH + 3)]
+    view = slice_view(scene_of([]), _window(*deep))
+    assert view is not None
+    assert [len(lane.name) for lane in view.lanes] == [1] * MAX_DEPTH
+    found = {fact.name: fact.own_ns for fact in calls_within(scene_of([]), view, 0, 1000)}
+    assert sum(found.values()) == 1000 and found[f"f{MAX_DEPTH - 1}"] == 1000 - 2 * (MAX_DEPTH - 1)
 
 
 def test_calls_of_one_name_are_counted_through_all_depths() -> None:

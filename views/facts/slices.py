@@ -18,7 +18,7 @@ _NAME_BITS = 22  # more names than a window may hold
 _NAME_MASK = (1 << _NAME_BITS) - 1
 NOBODY = -1
 _NEVER = np.iinfo(np.int64).min
-MAX_DEPTH = 12  # rows of a thread; what is nested deeper is drawn in the last one
+MAX_DEPTH = 64  # rows of a thread; what is nested deeper counts as a part of what it lies within
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,13 @@ def _view(window: KernelWindow, slices: Slices) -> SliceView:
 
 def _by_depth(calls: Ints, start: Ints, end: Ints) -> Iterator[Ints]:
     """The calls that lie within no other, then those within one, and so on; `calls` are indices by start."""
-    depth = 1
-    while len(calls) and depth < MAX_DEPTH:
+    for _ in range(MAX_DEPTH):
+        if not len(calls):
+            return
         before = np.maximum.accumulate(np.concatenate(([_NEVER], end[calls][:-1])))
         inside = start[calls] < before
         yield calls[~inside]
-        calls, depth = calls[inside], depth + 1
-    if len(calls):
-        yield calls
+        calls = calls[inside]
 
 
 def _callers(above: Lane, start: Ints, duration: Ints) -> Ints:
