@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import threading
@@ -182,7 +183,7 @@ class Probe:
         """Where the training thread's Python stands; it lets us look while it is inside an op."""
         self._next_look = now + random.uniform(0, 2 * self._plan.window_s() / LOOKS)
         ident = self._tracker.thread or threading.main_thread().ident
-        native = getattr(threading._active.get(ident), "native_id", None)  # type: ignore[attr-defined]
+        native = native_id(threading._active.get(ident))  # type: ignore[attr-defined]
         place = user_line(sys._current_frames().get(ident or 0))
         if native is not None and place:
             self._looks.append((time.time_ns(), native, place))
@@ -240,8 +241,7 @@ class Probe:
         return own if launchers is None else kernel_rows(window, launchers, self._device_id, self._places)
 
     def _native_thread(self) -> Optional[int]:
-        thread = threading._active.get(self._tracker.thread)  # type: ignore[attr-defined]
-        return getattr(thread, "native_id", None)
+        return native_id(threading._active.get(self._tracker.thread))  # type: ignore[attr-defined]
 
     def _device_id(self, index: int) -> str:
         with suppress(AttributeError, RuntimeError, AssertionError):
@@ -317,9 +317,14 @@ def uuid_name(properties: Any) -> str:
     return "nvidia:%s-%s" % ("MIG" if " MIG " in properties.name else "GPU", properties.uuid)
 
 
+def native_id(thread: Any) -> Optional[int]:
+    """The kernel's number of a thread. Before Python 3.13 a forked process keeps its parent's for the main thread."""
+    return os.getpid() if thread is threading.main_thread() else getattr(thread, "native_id", None)
+
+
 def _thread_name(native: int) -> str:
     for thread in list(threading._active.values()):  # type: ignore[attr-defined]
-        if getattr(thread, "native_id", None) == native:
+        if native_id(thread) == native:
             return str(thread.name)[:64]
     return "thread %d" % native
 
