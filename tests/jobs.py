@@ -8,53 +8,62 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from tests.profiler.cli.program import SCRIPT
+from tests.nursery import ROOT, Forked, fork
+from tests.profiler.cli.program import SCRIPT, start
 from tests.waiting import wait_for
 
 from acceltop.profiler.errors import TraceError
 from acceltop.profiler.model import Steps
 from acceltop.profiler.trace.reader import TraceReader
 
-ROOT = Path(__file__).resolve().parents[1]
+ENOUGH = {"Steps": 4, "KernelWindow": 3}  # of some five seconds
 
 
 class Job:
     """One running target. Its streams go to files: it never waits for a reader."""
 
-    def __init__(self, target: str, *arguments: str, **environment: str) -> None:
-        self._out: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed by `close`)
-        self._err: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", f"tests.targets.{target}", *arguments],
-            cwd=ROOT,
-            stdout=self._out,
-            stderr=self._err,
-            env={**os.environ, **environment},
-        )
+    def __init__(self, target: str, *arguments: str, forked: bool = False) -> None:
+        """`forked`: it starts in a moment, but under the command line of the one that it is forked from."""
+        self._folder = tempfile.TemporaryDirectory(prefix="job-")
+        folder, module = Path(self._folder.name), f"tests.targets.{target}"
+        self._out, self._err, self._stop = (folder / name for name in ("out", "err", "stop"))
+        arguments = (*arguments, "--stop", str(self._stop))
+        self.process: subprocess.Popen[bytes] | Forked
+        if forked:
+            self.process = fork(module, arguments, folder)
+        else:
+            command = [sys.executable, "-m", module, *arguments]
+            with self._out.open("wb") as out, self._err.open("wb") as err:
+                self.process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=err)
 
     @property
     def pid(self) -> int:
         return self.process.pid
 
     def output(self) -> str:
-        return _text(self._out)
+        return self._out.read_text()
 
     def errors(self) -> str:
-        return _text(self._err)
+        return self._err.read_text()
 
     def wait_ready(self) -> None:
         wait_for(lambda: "ready" in self.output() or self.process.poll() is not None, 60, "the job is ready")
         assert self.process.poll() is None, self.errors()
 
-    def result(self, timeout_s: float = 120) -> dict[str, Any]:
+    def stop(self) -> None:
+        """It comes to its end within some steps."""
+        self._stop.touch()
+
+    def result(self) -> dict[str, Any]:
         """What the job says at its end."""
-        self.process.wait(timeout_s)
+        self.process.wait(120)
         (line,) = [line for line in self.output().splitlines() if line.startswith("{")]
         said: dict[str, Any] = json.loads(line)
         return said
@@ -62,19 +71,13 @@ class Job:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        self._out.close()
-        self._err.close()
-
-
-def _text(stream: IO[str]) -> str:
-    """All that was written so far, without moving the position at which the child writes."""
-    return os.pread(stream.fileno(), 1 << 24, 0).decode()
+        self._folder.cleanup()
 
 
 @contextmanager
-def job(target: str, *arguments: str, **environment: str) -> Iterator[Job]:
+def job(target: str, *arguments: str, forked: bool = False) -> Iterator[Job]:
     """A job that has done its first steps."""
-    running = Job(target, *arguments, **environment)
+    running = Job(target, *arguments, forked=forked)
     try:
         running.wait_ready()
         yield running
@@ -82,11 +85,16 @@ def job(target: str, *arguments: str, **environment: str) -> Iterator[Job]:
         running.close()
 
 
-def record(pid: int | str, seconds: float, trace: Path, *options: str) -> dict[str, Any]:
-    """The report of a recording of that many seconds, through the files and verbs that a user has."""
-    command = [SCRIPT, "record", str(pid), "-o", str(trace), "--duration", f"{seconds}s", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
-    assert done.returncode == 0, done.stderr
+def record(trace: Path, *words: str, enough: Mapping[str, int] = ENOUGH) -> dict[str, Any]:
+    """The report of what acceltop, called with these words, has recorded once so many frames of these kinds are there:
+    on a busy machine they come later."""
+    recorder = start(*words, "-o", str(trace))
+    try:
+        wait_for(lambda: recorder.poll() is not None or counted(trace) >= Counter(enough), 90, str(enough), 0.25)
+    finally:
+        recorder.terminate()
+        _, said = recorder.communicate(timeout=60)
+    assert recorder.returncode == 0, said
     return report(trace)
 
 
@@ -107,13 +115,13 @@ def own_steps(trace: Path, said: dict[str, Any]) -> list[float]:
     return [b - a for a, b in pairwise(ends)][: sum(len(frame.duration_ns) for frame in seen)]
 
 
-def kinds(trace: Path) -> set[str]:
-    """Of the Frames in a trace so far; it may still be written, or not be there yet."""
+def counted(trace: Path) -> Counter[str]:
+    """How many frames of each kind are in a trace so far; it may still be written, or not be there yet."""
     try:
         with TraceReader(trace) as reader:
-            return {type(frame).__name__ for frame in reader.frames()}
+            return Counter(type(frame).__name__ for frame in reader.frames())
     except TraceError:
-        return set()
+        return Counter()
 
 
 def traces_of_us(pid: int) -> list[str]:

@@ -10,13 +10,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], timeout_s: float = 10.0, what: str = "") -> T:
+def wait_for(condition: Callable[[], T], timeout_s: float = 30.0, what: str = "", every_s: float = 0.02) -> T:
     """The first truthy value of `condition`; fails the test after `timeout_s`."""
     end = monotonic() + timeout_s
     pause = threading.Event()
     while not (value := condition()):
         assert monotonic() < end, f"not within {timeout_s} s: {what or condition}"
-        pause.wait(0.02)
+        pause.wait(every_s)
     return value
 
 

@@ -20,7 +20,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("torch")
     path = tmp_path_factory.mktemp("trace") / "job.mcap"
     with job("transformer") as training:
-        record(training.pid, 6, path)
+        record(path, "record", str(training.pid), enough={"Steps": 5, "KernelWindow": 3, "StackWindow": 1})
     return path
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.jobs import ROOT
+from tests.nursery import ROOT
 from tests.profiler.cli.program import acceltop
 from tests.remote.sshd import ALONE, Server, free_port, needs_sshd, several
 

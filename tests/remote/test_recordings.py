@@ -147,8 +147,8 @@ def test_the_link_is_cut_again_and_again(server: Server) -> None:
 
 
 def test_a_link_that_stands_still_loses_nothing(server: Server) -> None:
+    """The client is stopped for longer than we have patience, and then ended by us."""
     source = _recorded(server)
-    source.silence_s = 2.0
     frames: list[Frame] = list(source.open(SourceContext(interval_s=0.1)))
     wait_for(lambda: _followed(source, frames, 5), 30)
     assert source._link is not None

@@ -7,14 +7,11 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-from tests.jobs import job, own_steps, record, report
+from tests.jobs import job, own_steps, record
 from tests.profiler.agent.test_torch_jobs import phases
-from tests.profiler.cli.program import acceltop
 from tests.remote.sshd import needs_sshd, serve
 
 pytest.importorskip("torch", reason="the targets train with PyTorch")
-SECONDS = 5
-ONLY = ("--only", "agent,host")
 # A handful of windows on a busy machine: two reports from there differ by some hundredths.
 HEAVY, NOISE = 0.2, 0.15
 
@@ -30,14 +27,11 @@ def marked(document: dict[str, Any]) -> dict[str, float]:
 
 @needs_sshd
 def test_a_recording_from_elsewhere_says_the_same(tmp_path: Path) -> None:
-    stop, trace = tmp_path / "stop", str(tmp_path / "far.mcap")
-    with serve(tmp_path) as server, job("cnn", "--slow", "200", "--stop", str(stop)) as running:
-        there = record(running.pid, SECONDS, tmp_path / "near.mcap", *ONLY)
-        words = ("record", str(running.pid), *ONLY, "--duration", f"{SECONDS}s", "-o", trace)
-        result = acceltop("ssh", *server.words, "127.0.0.1", *words)
-        assert result.returncode == 0, result.stderr
-        here = report(Path(trace))
-        stop.touch()
+    with serve(tmp_path) as server, job("cnn", "--slow", "200", forked=True) as running:
+        words = ("record", str(running.pid), "--only", "agent,host")
+        there = record(tmp_path / "near.mcap", *words)
+        here = record(tmp_path / "far.mcap", "ssh", *server.words, "127.0.0.1", *words)
+        running.stop()
         said = running.result()
     for document, file in ((there, "near.mcap"), (here, "far.mcap")):
         # The machine gets busier and idler within these seconds: the job's own clock is the judge of both.

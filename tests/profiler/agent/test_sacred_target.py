@@ -15,9 +15,10 @@ from tests.waiting import settled, wait_for
 pytest.importorskip("torch", reason="the targets train with PyTorch")
 
 
-def test_killed_at_random_moments_it_leaves_the_job_as_it_was(tmp_path: Path) -> None:
+def test_killed_at_random_moments_it_leaves_the_job_as_it_was() -> None:
     dice = random.Random(7)
-    with job("cnn", "--stop", str(tmp_path / "stop")) as running:
+    # Few steps: as many are done once more without us.
+    with job("cnn", "--pause", "0.02", forked=True) as running:
         # torch starts a sleeping thread of its own with the first profile in a process, and keeps it: let it come.
         first = frames(running.pid)
         assert next(lines(first, "KernelWindow"))
@@ -32,33 +33,25 @@ def test_killed_at_random_moments_it_leaves_the_job_as_it_was(tmp_path: Path) ->
         wait_for(lambda: not traces_of_us(running.pid), 10, "the agent has gone")
         wait_for(lambda: threads(running.pid) == before[1], 10, f"the threads {before[1]}")
         wait_for(lambda: descriptors(running.pid) == before[0], 10, f"nothing open but {before[0]}")
-        (tmp_path / "stop").touch()
+        running.stop()
         said = running.result()
         assert not running.errors()
-    with job("cnn", "--steps", str(len(said["ends"]) - 1)) as alone:
-        assert alone.result(180)["sha256"] == said["sha256"]
+    with job("cnn", "--steps", str(len(said["ends"]) - 1), forked=True) as alone:
+        assert alone.result()["sha256"] == said["sha256"]
 
 
 @pytest.mark.parametrize("how", ["return", "raise", "exit3", "term"])
-def test_the_job_ends_in_a_window(how: str, tmp_path: Path) -> None:
-    """Five jobs each: a budget that nobody would give keeps windows open most of the time."""
+def test_the_job_ends_in_a_window(how: str) -> None:
+    """Five jobs each."""
     with ThreadPoolExecutor(2) as two:
-        files = [tmp_path / f"stop {number}" for number in range(5)]
-        assert list(two.map(_end_in_a_window, [how] * 5, files)) == [None] * 5
+        assert list(two.map(_end_in_a_window, [how] * 5)) == [None] * 5
 
 
-def _end_in_a_window(how: str, stop: Path) -> None:
-    ending = ("--end", "wait") if how == "term" else ("--end", how)
-    with job("cnn", "--stop", str(stop), *ending) as running:
-        watcher = frames(running.pid, "--budget", "100%")
+def _end_in_a_window(how: str) -> None:
+    with job("cnn", "--steps", "10", "--in-window", "--end", how, forked=True) as running:
+        watcher = frames(running.pid)
         try:
-            windows = lines(watcher, "KernelWindow")
-            assert next(windows) and next(windows)
-            stop.touch()
-            if how == "term":
-                wait_for(lambda: "sha256" in running.output(), 30, "training is over")
-                running.process.terminate()
-            running.process.wait(30)
+            running.process.wait(60)
         finally:
             end(watcher)
         expected = {"return": 0, "raise": 1, "exit3": 3, "term": -signal.SIGTERM}[how]
@@ -68,7 +61,7 @@ def _end_in_a_window(how: str, stop: Path) -> None:
 
 
 def test_two_watchers_share_one_agent_and_the_last_one_closes_the_door() -> None:
-    with job("cnn", "--seconds", "60") as running:
+    with job("cnn", forked=True) as running:
         first = frames(running.pid, "--budget", "0.01%")
         windows = lines(first, "KernelWindow")
         assert next(windows) and next(windows) and next(windows)  # the next one is paid for in minutes
@@ -83,7 +76,7 @@ def test_two_watchers_share_one_agent_and_the_last_one_closes_the_door() -> None
 
 def test_the_users_own_profiler_comes_first(tmp_path: Path) -> None:
     """Two sessions at once crash torch: ours gives way before theirs begins, says so, and comes back later."""
-    with job("profiling", "--go", str(tmp_path / "go"), "--length", "1500", "--seconds", "200") as running:
+    with job("profiling", "--go", str(tmp_path / "go"), "--length", "1500", forked=True) as running:
         watcher = frames(running.pid, "--budget", "50%")
         try:
             assert next(lines(watcher, "KernelWindow"))
@@ -100,9 +93,11 @@ def test_the_users_own_profiler_comes_first(tmp_path: Path) -> None:
 
 def test_workers_forked_under_us_carry_nothing_of_ours() -> None:
     """DataLoader workers start (by fork) and end while windows are open; data and exit code stay right."""
-    with job("epochs", "--seconds", "8") as running:
+    with job("epochs", forked=True) as running:
         watcher = frames(running.pid, "--budget", "20%")
-        assert next(lines(watcher, "KernelWindow"))
+        windows = lines(watcher, "KernelWindow")
+        assert all(next(windows) for _ in range(4))
+        running.stop()
         said = running.result()
         end(watcher)
         assert running.process.returncode == 0 and not running.errors()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -11,11 +13,12 @@ from tests.jobs import Job, job, own_steps, record
 from tests.waiting import wait_for
 
 pytest.importorskip("torch", reason="the targets train with PyTorch")
-SECONDS = 6
 
 
-def watch(running: Job, folder: Path) -> dict[str, Any]:
-    return record(running.pid, SECONDS, folder / "trace.mcap")
+def watch(running: Job, folder: Path, *options: str) -> dict[str, Any]:
+    document = record(folder / "trace.mcap", "record", str(running.pid), *options)
+    running.stop()
+    return document
 
 
 def agrees(document: dict[str, Any], running: Job, folder: Path) -> None:
@@ -31,7 +34,7 @@ def phases(document: dict[str, Any]) -> dict[str, float]:
 
 
 def test_the_planted_slow_op_is_first(tmp_path: Path) -> None:
-    with job("cnn", "--slow", "200", "--seconds", str(SECONDS + 3)) as running:
+    with job("cnn", "--slow", "200", forked=True) as running:
         document = watch(running, tmp_path)
         agrees(document, running, tmp_path)
     first = document["kernels"][0]
@@ -41,7 +44,7 @@ def test_the_planted_slow_op_is_first(tmp_path: Path) -> None:
 
 
 def test_shares_of_many_small_ops_add_to_one(tmp_path: Path) -> None:
-    with job("transformer", "--seconds", str(SECONDS + 3)) as running:
+    with job("transformer", forked=True) as running:
         document = watch(running, tmp_path)
         agrees(document, running, tmp_path)
     assert sum(kernel["share"] for kernel in document["kernels"]) == pytest.approx(1, abs=1e-6)
@@ -50,7 +53,7 @@ def test_shares_of_many_small_ops_add_to_one(tmp_path: Path) -> None:
 
 
 def test_waiting_for_data_is_the_largest_phase(tmp_path: Path) -> None:
-    with job("loader", "--slow", "0.02", "--seconds", str(SECONDS + 3)) as running:
+    with job("loader", "--slow", "0.02", forked=True) as running:
         document = watch(running, tmp_path)
         took = own_steps(tmp_path / "trace.mcap", running.result())
     # Two workers deliver in turns, so steps are long or next to nothing, and a median falls on either.
@@ -60,21 +63,21 @@ def test_waiting_for_data_is_the_largest_phase(tmp_path: Path) -> None:
 
 
 def test_a_step_of_accumulated_gradients_is_one_step(tmp_path: Path) -> None:
-    with job("accumulate", "--seconds", str(SECONDS + 3)) as running:
+    with job("accumulate", forked=True) as running:
         document = watch(running, tmp_path)
         agrees(document, running, tmp_path)
 
 
 def test_of_thousands_of_steps_a_second_none_is_missing(tmp_path: Path) -> None:
-    with job("quick", "--seconds", str(SECONDS + 3)) as running:
-        document = record(running.pid, SECONDS, tmp_path / "trace.mcap", "--only", "agent")
+    with job("quick", forked=True) as running:
+        document = watch(running, tmp_path, "--only", "agent")
         took = own_steps(tmp_path / "trace.mcap", running.result())
     assert document["steps"]["count"] == len(took) > 2000
     assert document["steps"]["mean_s"] == pytest.approx(fmean(took), rel=0.1)
 
 
 def test_a_main_thread_in_join_is_no_obstacle(tmp_path: Path) -> None:
-    with job("joined", "--seconds", str(SECONDS + 3)) as running:
+    with job("joined", forked=True) as running:
         document = watch(running, tmp_path)
         agrees(document, running, tmp_path)
         assert not running.errors()
@@ -82,10 +85,12 @@ def test_a_main_thread_in_join_is_no_obstacle(tmp_path: Path) -> None:
 
 
 def test_ranks_wait_for_the_slow_one(tmp_path: Path) -> None:
-    with job("ranks", "--late", "0.05", "--seconds", str(SECONDS + 8)) as launcher:
+    with job("launcher", "--late", "0.05", "--seconds", "100") as launcher:
         wait_for(lambda: launcher.output().count("ready") == 4, 60, "all ranks train")
         pids = launcher.output().split("pids ")[1].splitlines()[0].split()
-        document = record(",".join((pids[0], pids[3])), SECONDS, tmp_path / "trace.mcap")
+        document = record(tmp_path / "trace.mcap", "record", ",".join((pids[0], pids[3])), enough={"Steps": 10})
+        for pid in pids:
+            os.kill(int(pid), signal.SIGKILL)
     by_pid = {str(process["pid"]): process for process in document["processes"]}
     assert by_pid[pids[0]]["rank"] == 0 and by_pid[pids[3]]["rank"] == 3
     waiting, late = (phases(by_pid[pid]) for pid in (pids[0], pids[3]))
@@ -94,6 +99,7 @@ def test_ranks_wait_for_the_slow_one(tmp_path: Path) -> None:
 
 
 def test_budget_nought_does_not_enter_the_process(tmp_path: Path) -> None:
-    with job("cnn", "--seconds", "8") as running:
-        document = record(running.pid, 2, tmp_path / "trace.mcap", "--budget", "0")
+    with job("cnn", forked=True) as running:
+        words = ("record", str(running.pid), "--budget", "0")
+        document = record(tmp_path / "trace.mcap", *words, enough={"Sample": 6})
     assert not document["kernels"] and document["steps"]["count"] == 0

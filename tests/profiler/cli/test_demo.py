@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from tests.jobs import kinds
+from tests.jobs import counted
 from tests.profiler.cli.program import acceltop, start
 from tests.waiting import wait_for
 
@@ -90,7 +90,7 @@ def test_attach_by_name_streams_every_kind_of_frame(job: subprocess.Popen[str]) 
 def test_when_the_job_ends_the_recording_ends(job: subprocess.Popen[str], tmp_path: Path) -> None:
     trace = tmp_path / "x.mcap"
     recorder = start("record", str(job.pid), "-o", str(trace))
-    wait_for(lambda: "Steps" in kinds(trace), 60, "steps in the recording")
+    wait_for(lambda: counted(trace)["Steps"], 60, "steps in the recording")
     job.terminate()
     _, said = recorder.communicate(timeout=60)
     assert recorder.returncode == 0, said
