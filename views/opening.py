@@ -21,7 +21,7 @@ from acceltop.views.draw.ink import Ink
 from acceltop.views.draw.line import BLANK, Line, Row, Span
 from acceltop.views.draw.rule import rule
 from acceltop.views.draw.table import Column, heading, layout, table_row, tail_cell, text_cell
-from acceltop.views.facts.activity import ACTIVITY, HOST_ACTIVITY
+from acceltop.views.facts.activity import ACTIVITY, HOST_ACTIVITY, device_label
 from acceltop.views.feed import Feed
 from acceltop.views.theme import Palette, terminal_colours
 
@@ -117,9 +117,7 @@ def picture(frames: Iterable[Frame], width: int) -> list[Line]:
 
 
 def _label(device: _Device, width: int) -> tuple[Span, ...]:
-    found = device[0]
-    gpu = found.kind == "gpu" and found.index is not None and found.source != "opencl"
-    return text_cell(str(found.index) if gpu else clean(found.name or found.device), width, "*text")
+    return text_cell(clean(device_label(device[0])), width, "*text")
 
 
 def _activity(device: _Device, width: int) -> tuple[Span, ...]:

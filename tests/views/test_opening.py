@@ -23,6 +23,15 @@ def test_devices_and_what_was_read_of_them() -> None:
     assert row.split()[0] == "0" and " 42%" in row and "42.9/85.9 GB" in row
 
 
+def test_devices_are_called_as_they_are_later() -> None:
+    others = [
+        DeviceFound(1, "opencl:0", "pthread-haswell-AMD EPYC", "cpu", index=0, source="opencl"),
+        DeviceFound(1, "cpu", "AMD EPYC", "cpu"),
+    ]
+    labels = [line.text[:10].strip() for line in picture([FOUND, *others], 100)[-3:]]
+    assert sorted(labels) == ["0", "cpu", "ocl 0"]
+
+
 def test_what_is_not_known_yet_is_no_zero() -> None:
     row = picture([FOUND], 100)[-1].text
     assert "–" in row and "0%" not in row

@@ -14,7 +14,7 @@ from acceltop.profiler.history.subjects import DeviceState
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.model import DeviceFound
 from acceltop.profiler.timeline import Key
-from acceltop.views.facts.activity import ACTIVITY, HOST_ACTIVITY
+from acceltop.views.facts.activity import ACTIVITY, HOST_ACTIVITY, device_label
 from acceltop.views.facts.notes import clock
 from acceltop.views.scene import Scene
 
@@ -59,14 +59,7 @@ class DeviceFact:
 
     @cached_property
     def label(self) -> str:
-        """`0` for a GPU, a word for others."""
-        if self.is_host:
-            return "cpu"
-        if self.found.kind == "gpu" and self.found.index is not None and self.found.source != "opencl":
-            return str(self.found.index)
-        if self.found.source == "opencl" and self.found.index is not None:
-            return f"ocl {self.found.index}"
-        return self.found.name or self.found.device
+        return device_label(self.found)
 
     @cached_property
     def keys(self) -> Mapping[str, Key]:
