@@ -6,7 +6,9 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,13 @@ from acceltop.profiler.agent.server import SOCKET
 from acceltop.profiler.attach import leftovers, proc, target
 from acceltop.profiler.attach.delivery import BASES
 from acceltop.profiler.source import SourceContext
+
+
+@pytest.fixture
+def base() -> Iterator[Path]:
+    """Not below pytest's: the path of a socket has 107 characters at most."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def ended() -> int:
@@ -37,38 +46,38 @@ def left(base: Path, pid: int, ticks: int = 1, age_s: float = 3600.0) -> tuple[P
     return place, server
 
 
-def test_a_killed_agents_folder_is_removed(tmp_path: Path) -> None:
-    place, server = left(tmp_path, ended())
+def test_a_killed_agents_folder_is_removed(base: Path) -> None:
+    place, server = left(base, ended())
     server.close()
-    leftovers.sweep([str(tmp_path), str(tmp_path / "no such folder")])
+    leftovers.sweep([str(base), str(base / "no such folder")])
     assert not place.exists()
 
 
-def test_one_that_somebody_answers_in_stays(tmp_path: Path) -> None:
+def test_one_that_somebody_answers_in_stays(base: Path) -> None:
     """Such as a process of a container, whose number is no number here."""
-    place, server = left(tmp_path, ended())
+    place, server = left(base, ended())
     with server:
-        leftovers.sweep([str(tmp_path)])
+        leftovers.sweep([str(base)])
         assert place.exists()
 
 
-def test_one_of_a_process_that_runs_stays(tmp_path: Path) -> None:
-    place, server = left(tmp_path, os.getpid(), proc.stat(os.getpid()).start_ticks)
+def test_one_of_a_process_that_runs_stays(base: Path) -> None:
+    place, server = left(base, os.getpid(), proc.stat(os.getpid()).start_ticks)
     server.close()
-    leftovers.sweep([str(tmp_path)])
+    leftovers.sweep([str(base)])
     assert place.exists()
 
 
-def test_a_number_that_was_given_again_is_another_process(tmp_path: Path) -> None:
-    place, server = left(tmp_path, os.getpid(), proc.stat(os.getpid()).start_ticks - 1)
+def test_a_number_that_was_given_again_is_another_process(base: Path) -> None:
+    place, server = left(base, os.getpid(), proc.stat(os.getpid()).start_ticks - 1)
     server.close()
-    leftovers.sweep([str(tmp_path)])
+    leftovers.sweep([str(base)])
     assert not place.exists()
 
 
 @pytest.mark.parametrize("change", ["new", "open to others", "with something in it", "a link", "another name"])
-def test_what_is_not_surely_ours_stays(change: str, tmp_path: Path) -> None:
-    place, server = left(tmp_path, ended(), age_s=0.0 if change == "new" else 3600.0)
+def test_what_is_not_surely_ours_stays(change: str, base: Path) -> None:
+    place, server = left(base, ended(), age_s=0.0 if change == "new" else 3600.0)
     server.close()
     if change == "open to others":
         place.chmod(0o755)
@@ -76,11 +85,11 @@ def test_what_is_not_surely_ours_stays(change: str, tmp_path: Path) -> None:
         (place / "precious").write_text("theirs")
         os.utime(place, (0, 0))
     elif change == "a link":
-        place = place.rename(tmp_path / "elsewhere")
-        (tmp_path / leftovers.folder(ended(), 1, 1)).symlink_to(place)
+        place = place.rename(base / "elsewhere")
+        (base / leftovers.folder(ended(), 1, 1)).symlink_to(place)
     elif change == "another name":
-        place = place.rename(tmp_path / "acceltop-stacks-1")
-    leftovers.sweep([str(tmp_path)])
+        place = place.rename(base / "acceltop-stacks-1")
+    leftovers.sweep([str(base)])
     assert place.exists()
 
 
