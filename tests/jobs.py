@@ -156,4 +156,4 @@ def lines(process: subprocess.Popen[str], kind: str) -> Iterator[str]:
 
 def end(process: subprocess.Popen[str], how: signal.Signals = signal.SIGTERM) -> None:
     process.send_signal(how)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from glob import glob
 from pathlib import Path
@@ -81,9 +81,15 @@ def descriptors(pid: int) -> list[str]:
     return sorted(os.listdir(f"/proc/{pid}/fd"))
 
 
-def leftovers(pid: int) -> list[str]:
-    """Files of ours that `pid` can see; those of other tests at work beside us are not told apart."""
-    return [name for base in ("/tmp", "/dev/shm", "/var/tmp") for name in glob(f"/proc/{pid}/root{base}/acceltop-*")]
+def leftovers(pid: int) -> list[Path]:
+    """Our directories that belong to the target `pid`: its line names the PID."""
+    found = []
+    for base in ("/tmp", "/dev/shm", "/var/tmp"):
+        for start in Path(base).glob("acceltop-*/start.py"):
+            with suppress(OSError):
+                if f"os.getpid()=={pid}:" in start.read_text():
+                    found.append(start.parent)
+    return found
 
 
 class Answer:
@@ -100,7 +106,7 @@ class Answer:
         """Whether it ran."""
         return self._file.exists()
 
-    def wait(self, timeout_s: float = 10.0) -> Any:
+    def wait(self, timeout_s: float = 30.0) -> Any:
         """Its document."""
         wait_for(self.came, timeout_s, "the injected code to run")
         return json.loads(self._file.read_text())

@@ -11,7 +11,18 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.attach.processes import MINORS, Answer, ask, descriptors, finish, python_or_skip, running, state, tracer
+from tests.attach.processes import (
+    MINORS,
+    Answer,
+    ask,
+    descriptors,
+    finish,
+    leftovers,
+    python_or_skip,
+    running,
+    state,
+    tracer,
+)
 from tests.waiting import wait_for
 
 from acceltop.profiler.attach import plan, proc
@@ -100,7 +111,7 @@ def test_a_failing_source_is_silent(tmp_path: Path) -> None:
     with running(code) as process:
         for source in ("raise SystemExit(3)", "1/0", "this is no Python", "raise BaseException"):
             injection = inject(process.pid, source)
-            wait_for(lambda: not _written(process.pid), what="the file to be read")
+            wait_for(lambda: not leftovers(process.pid), what="the file to be read")
             injection.discard()
         _, _ = ask(process.pid, tmp_path)
         assert finish(process) == "end\n"
@@ -182,18 +193,18 @@ def test_a_process_of_another_user_owns_its_file(tmp_path: Path) -> None:
     code = "import os\nos.setgid(65534)\nos.setuid(65534)\nimport time\nready()\ntime.sleep(60)"
     with running(code) as process:
         injection = inject(process.pid, "pass")
-        (folder,) = _written(process.pid)
+        (folder,) = leftovers(process.pid)
         for path, mode in ((folder, 0o700), (folder / "agent.py", 0o600)):
             status = path.stat()
             assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (65534, 65534, mode)
         injection.discard()
-        assert not _written(process.pid)
+        assert not leftovers(process.pid)
         injection.discard()  # once more does no harm
 
 
 def test_as_many_as_there_are_slots_wait_at_a_time(tmp_path: Path) -> None:
-    """The main thread sleeps; each source waits its turn and all of them run."""
-    code = "import sys, time\nready()\nwhile not sys.argv[2:]: time.sleep(3)"
+    """The main thread waits for input; each source waits its turn and all of them run."""
+    code = "import sys, time\nready()\nsys.stdin.readline()\nwhile True: time.sleep(0.1)"
     with running(code) as process:
         answers, injections = [], []
         with pytest.raises(TargetError, match="earlier attempts still wait"):
@@ -201,7 +212,9 @@ def test_as_many_as_there_are_slots_wait_at_a_time(tmp_path: Path) -> None:
                 answer = Answer(tmp_path)
                 injections.append(inject(process.pid, answer.source))
                 answers.append(answer)
-        assert answers
+        assert answers and process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
         for answer in answers:
             answer.wait()
         for injection in injections:
@@ -247,13 +260,13 @@ sem = ctypes.create_string_buffer(64)
 libc.sem_init(sem, 0, 0)
 r, w = os.pipe()
 def later():
-    time.sleep(4); libc.sem_post(sem); time.sleep(1); os.write(w, b'x')
+    time.sleep(2); libc.sem_post(sem); time.sleep(1); os.write(w, b'x')
 threading.Thread(target=later).start()
 ready()
 results = [libc.sem_wait(sem), libc.read(r, ctypes.create_string_buffer(1), 1)]
 begin = time.monotonic()
-results.append(libc.nanosleep((ctypes.c_long * 2)(4, 0), None))
-print(results, 3.9 < time.monotonic() - begin)
+results.append(libc.nanosleep((ctypes.c_long * 2)(2, 0), None))
+print(results, 1.9 < time.monotonic() - begin)
 """
     with running(code) as process:
         injections = []
@@ -291,16 +304,3 @@ def test_a_rung_says_why_it_is_closed() -> None:
         if sys.version_info >= (3, 14):
             pytest.skip("it is open here")
         inject(process.pid, "pass", method="remote-exec")
-
-
-def _written(pid: int) -> list[Path]:
-    """Our directories that belong to the target `pid`: its line names the PID."""
-    found = []
-    for base in ("/tmp", "/dev/shm", "/var/tmp"):
-        for start in Path(base).glob("acceltop-*/start.py"):
-            try:
-                if f"os.getpid()=={pid}:" in start.read_text():
-                    found.append(start.parent)
-            except OSError:
-                continue
-    return found

@@ -91,7 +91,6 @@ def test_caller_killed_at_random(tmp_path: Path) -> None:
     code = "import sys\nfrom acceltop.profiler.attach.inject import inject\ninject(int(sys.argv[1]), 'pass')"
     dice = random.Random(21)
     with running(AVX) as process:
-        before = set(leftovers(process.pid))
         for _ in range(20):
             caller = subprocess.Popen([sys.executable, "-c", code, str(process.pid)], stderr=subprocess.DEVNULL)
             threading.Event().wait(dice.random() * 0.5)  # the moment is what is random here
@@ -100,7 +99,7 @@ def test_caller_killed_at_random(tmp_path: Path) -> None:
         wait_for(lambda: tracer(process.pid) == 0 and state(process.pid) in "RS")
         wait_for(lambda: not _helpers(process.pid), what="the helpers to end")
         ask(process.pid, tmp_path)
-        wait_for(lambda: set(leftovers(process.pid)) <= before, what="the files to go")
+        wait_for(lambda: not leftovers(process.pid), what="the files to go")
         assert finish(process) == "1\n"
 
 
@@ -148,7 +147,7 @@ ready()
             inject(process.pid, "raise SystemExit(9)", timeout_s=1).discard()
         except TargetError as error:
             assert "starting or exiting" in error.cause
-        process.communicate("\n\n", timeout=20)
+        process.communicate("\n\n", timeout=60)
         assert process.returncode == 0
 
 

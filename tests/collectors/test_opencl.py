@@ -98,7 +98,7 @@ def test_a_driver_that_hangs_is_left_behind(fake_driver: pytest.MonkeyPatch) -> 
     began = monotonic()
     with pytest.raises(Unavailable, match="hangs"):
         opened(**{"opencl.time_limit_s": "1"})
-    assert monotonic() - began < 9
+    assert monotonic() - began < 20
     wait_for(lambda: not probes(), what="the hung process to be gone")
 
 
@@ -116,7 +116,7 @@ def test_a_wish_to_stop_ends_the_wait(fake_driver: pytest.MonkeyPatch) -> None:
     began = monotonic()
     with pytest.raises(Unavailable):
         Source().open(context)
-    assert monotonic() - began < 4
+    assert monotonic() - began < 20
 
 
 def test_no_platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

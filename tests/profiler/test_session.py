@@ -120,6 +120,7 @@ def test_a_late_source_is_said_once_then_back_and_the_other_never_waits(
     answer = threading.Event()
     slow = Counter(lambda n: n == 1 and answer.wait(20))
     other = Counter()
+    other.deadline_s = 60.0  # it may have to wait for the processor
     begin(slow, other)
     (late,) = wait_for(lambda: seen.notes("source.late"))
     assert late.source == "source0" and late.since_ns is not None and late.since_ns < late.time_ns
@@ -208,8 +209,12 @@ def test_readings_keep_the_grid_and_do_not_pile_up() -> None:
     wait_for(lambda: len(times) >= 8)
     session.stop()
     assert len(times) - 1 <= (times[-1] - times[0]) / 0.1 - 2  # those that were missed are not caught up with
-    offsets = [(moment - times[0]) % 0.1 for moment in times]
-    assert median(min(offset, 0.1 - offset) for offset in offsets) < 0.03  # one or the other may be late
+    # One or the other may be late, the first too.
+    assert min(median(_off_grid(moment - base, 0.1) for moment in times) for base in times) < 0.03
+
+
+def _off_grid(seconds: float, interval_s: float) -> float:
+    return abs(seconds - round(seconds / interval_s) * interval_s)
 
 
 def test_a_slow_sink_loses_the_oldest_and_the_loss_is_told() -> None:
@@ -237,7 +242,7 @@ def test_the_error_of_a_sink_ends_the_session_and_reaches_the_caller() -> None:
 
     session = Session({"counter": Counter}, SourceContext(interval_s=0.02), [full])
     session.start()
-    assert session.ended.wait(5)
+    assert session.ended.wait(30)
     with pytest.raises(AcceltopError, match="no space left"):
         session.stop()
 

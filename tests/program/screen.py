@@ -45,12 +45,12 @@ def _opened(argv: list[str], columns: int, rows: int, environ: Mapping[str, str]
         opened.close()
 
 
-def shows(screen: Terminal, *texts: str, timeout_s: float = 30.0) -> str:
+def shows(screen: Terminal, *texts: str, timeout_s: float = 60.0) -> str:
     """Waits until all of these are on the screen at once."""
     return screen.wait(lambda seen: all(text in seen for text in texts), timeout_s)
 
 
-def matches(screen: Terminal, pattern: str, timeout_s: float = 30.0) -> re.Match[str]:
+def matches(screen: Terminal, pattern: str, timeout_s: float = 60.0) -> re.Match[str]:
     """Waits until a line of the screen has this in it."""
     found = re.search(pattern, screen.wait(lambda seen: re.search(pattern, seen, re.M) is not None, timeout_s), re.M)
     assert found is not None

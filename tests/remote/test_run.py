@@ -79,9 +79,9 @@ def test_a_command_that_is_not_there_and_none_at_all(server: Server, tmp_path: P
 def test_ctrl_c_ends_the_command_there(server: Server, tmp_path: Path) -> None:
     viewer, pid = _waiting(server, tmp_path)
     viewer.send_signal(signal.SIGINT)
-    _, said = viewer.communicate(timeout=30)
+    _, said = viewer.communicate(timeout=60)
     assert viewer.returncode == 128 + signal.SIGTERM and "the command ended by SIGTERM" in said, said
-    wait_for(lambda: ended(pid), 5)
+    wait_for(lambda: ended(pid))
 
 
 def test_the_command_ends_with_the_link(server: Server, tmp_path: Path) -> None:

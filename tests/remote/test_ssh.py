@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.profiler.cli.program import acceltop, one_line, python
+from tests.profiler.cli.program import acceltop, one_line, python, start
 from tests.profiler.cli.terminal import Terminal
 from tests.remote.requests import request
 from tests.remote.sshd import Server, needs_sshd, serve
@@ -21,12 +22,6 @@ from acceltop.profiler.remote.link import Link
 from acceltop.profiler.remote.transport import ssh
 
 pytestmark = needs_sshd
-SHORT = """
-import sys, time
-print('ready', flush=True)
-end = time.monotonic() + float(sys.argv[1])
-while time.monotonic() < end: sum(range(1000))
-"""
 CACHE = ".cache/acceltop"
 
 
@@ -58,17 +53,27 @@ def test_a_snapshot_of_the_other_machine(server: Server) -> None:
 
 
 def test_a_job_there_is_watched_until_it_ends(server: Server) -> None:
-    with python(SHORT, "10") as job:
-        result = _ssh(server, "attach", str(job.pid), "--no-inject", "--only", "host", "--json")
-    assert result.returncode == 0, result.stderr
-    frames = [json.loads(line) for line in result.stdout.splitlines()]
+    with python() as job:
+        words = ("attach", str(job.pid), "--no-inject", "--only", "host", "--json")
+        viewer = start("ssh", *server.words, "127.0.0.1", *words)
+        assert viewer.stdout is not None
+        lines = []
+        for line in viewer.stdout:
+            lines.append(line)
+            if '"kind":"Sample"' in line and f'"pid":{job.pid}' in line:
+                break
+        job.terminate()
+        rest, said = viewer.communicate(timeout=60)
+    assert viewer.returncode == 0, said
+    frames = [json.loads(line) for line in (*lines, *rest.splitlines())]
     assert frames[0]["kind"] == "ClockSync" and frames[0]["error_ns"] > 0
     assert [frame["kind"] for frame in frames].count("Hello") == 1
     assert any(frame.get("pid") == job.pid and frame["kind"] == "Sample" for frame in frames)
     gone = [(frame["pid"], frame.get("exit_code")) for frame in frames if frame["kind"] == "ProcessGone"]
     # Said once, and once more only by who learned its exit code.
-    assert gone in ([(job.pid, None)], [(job.pid, 0)], [(job.pid, None), (job.pid, 0)])
-    assert f"process {job.pid} on 127.0.0.1 ended" in result.stderr
+    term = -signal.SIGTERM
+    assert gone in ([(job.pid, None)], [(job.pid, term)], [(job.pid, None), (job.pid, term)])
+    assert f"process {job.pid} on 127.0.0.1 ended" in said
 
 
 @pytest.mark.parametrize("pattern", ["$(touch pwned)", "; touch pwned", "'\"`touch pwned`", "-pwned", "a b\n"])

@@ -39,14 +39,14 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self.screen.display)
 
-    def wait(self, condition: Callable[[str], bool], timeout_s: float = 20.0) -> str:
+    def wait(self, condition: Callable[[str], bool], timeout_s: float = 60.0) -> str:
         end = monotonic() + timeout_s
         while not condition(self.text):
             assert monotonic() < end, f"not within {timeout_s} s; the screen:\n{self.text}"
             assert self._read(0.05), f"it ended; the screen:\n{self.text}"
         return self.text
 
-    def ended(self, timeout_s: float = 10.0) -> tuple[int, float]:
+    def ended(self, timeout_s: float = 60.0) -> tuple[int, float]:
         """Exit code, and how many seconds it took from now."""
         begin = monotonic()
         while self._read(0.02):

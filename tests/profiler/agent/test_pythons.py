@@ -13,7 +13,7 @@ told = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.readline(), told.set()), daemon=True).start()
 ready()
 count = 0
-while not told.is_set():
+while not told.wait(0.005):
     count += 1
 print("modules", [name for name in sys.modules if "acceltop" in name])
 """
@@ -27,6 +27,6 @@ def test_no_framework_is_said_and_nothing_is_left(minor: int) -> None:
             assert any("not imported a framework" in note for note in lines(watcher, "Note"))
         finally:
             end(watcher)
-        wait_for(lambda: not traces_of_us(process.pid), 10, "the agent has gone")
+        wait_for(lambda: not traces_of_us(process.pid), what="the agent has gone")
         assert finish(process) == "modules []\n"
         assert process.returncode == 0

@@ -23,16 +23,16 @@ def test_killed_at_random_moments_it_leaves_the_job_as_it_was() -> None:
         first = frames(running.pid)
         assert next(lines(first, "KernelWindow"))
         end(first)
-        wait_for(lambda: not traces_of_us(running.pid), 10, "the agent has gone")
+        wait_for(lambda: not traces_of_us(running.pid), what="the agent has gone")
         before = settled(lambda: (descriptors(running.pid), threads(running.pid)))  # its thread ends last
         for _ in range(20):
             watcher = frames(running.pid, "--budget", "5%")
             with pytest.raises(subprocess.TimeoutExpired):
                 watcher.wait(dice.uniform(0.2, 1.0))
             end(watcher, signal.SIGKILL)
-        wait_for(lambda: not traces_of_us(running.pid), 10, "the agent has gone")
-        wait_for(lambda: threads(running.pid) == before[1], 10, f"the threads {before[1]}")
-        wait_for(lambda: descriptors(running.pid) == before[0], 10, f"nothing open but {before[0]}")
+        wait_for(lambda: not traces_of_us(running.pid), what="the agent has gone")
+        wait_for(lambda: threads(running.pid) == before[1], what=f"the threads {before[1]}")
+        wait_for(lambda: descriptors(running.pid) == before[0], what=f"nothing open but {before[0]}")
         running.stop()
         said = running.result()
         assert not running.errors()
@@ -57,7 +57,7 @@ def _end_in_a_window(how: str) -> None:
         expected = {"return": 0, "raise": 1, "exit3": 3, "term": -signal.SIGTERM}[how]
         assert running.process.returncode == expected
         assert ("RuntimeError: the job failed" in running.errors()) if how == "raise" else not running.errors()
-    wait_for(lambda: not traces_of_us(running.pid), 10, "nothing is left")
+    wait_for(lambda: not traces_of_us(running.pid), what="nothing is left")
 
 
 def test_two_watchers_share_one_agent_and_the_last_one_closes_the_door() -> None:
@@ -71,7 +71,7 @@ def test_two_watchers_share_one_agent_and_the_last_one_closes_the_door() -> None
         end(first)
         assert next(lines(second, "Steps"))
         end(second)
-        wait_for(lambda: not traces_of_us(running.pid), 10, "the agent has gone")
+        wait_for(lambda: not traces_of_us(running.pid), what="the agent has gone")
 
 
 def test_the_users_own_profiler_comes_first(tmp_path: Path) -> None:

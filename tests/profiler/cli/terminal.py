@@ -27,7 +27,7 @@ class Terminal:
         os.close(slave)
         self.seen = b""
 
-    def read_until(self, text: str, timeout_s: float = 30.0) -> None:
+    def read_until(self, text: str, timeout_s: float = 60.0) -> None:
         """Until `text` has been written; fails the test when it does not come."""
         end = monotonic() + timeout_s
         while text.encode() not in self.seen:
@@ -36,7 +36,7 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
-    def exit_code(self, timeout_s: float = 15.0) -> int:
+    def exit_code(self, timeout_s: float = 60.0) -> int:
         """Reads on, so that it can end."""
         end = monotonic() + timeout_s
         while self.process.poll() is None and monotonic() < end:

@@ -82,7 +82,7 @@ def test_attach_by_name_streams_every_kind_of_frame(job: subprocess.Popen[str]) 
         if not missing:
             break
     watcher.terminate()
-    _, said = watcher.communicate(timeout=20)
+    _, said = watcher.communicate(timeout=60)
     assert (watcher.returncode, missing) == (0, set()), said
     assert job.poll() is None
 

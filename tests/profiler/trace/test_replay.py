@@ -52,7 +52,7 @@ def test_as_fast_as_it_goes(reader: TraceReader, speed: float) -> None:
 def test_at_its_pace(reader: TraceReader) -> None:
     begin = monotonic()
     assert list(ReplaySource(reader, 60)) == recording(30)
-    assert 0.45 < monotonic() - begin < 5
+    assert 0.45 < monotonic() - begin < 10
 
 
 def test_pause_speed_and_stop(reader: TraceReader) -> None:
@@ -70,7 +70,7 @@ def test_pause_speed_and_stop(reader: TraceReader) -> None:
     listener = Listener(again)
     wait_for(lambda: listener.frames)
     again.stop()
-    wait_for(lambda: listener.ended, 2)
+    wait_for(lambda: listener.ended)
 
 
 def test_seek(reader: TraceReader) -> None:
