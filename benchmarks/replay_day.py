@@ -1,6 +1,6 @@
 """A recording of a day on the screens: from the command to the first paint with readings, and each seek: a table.
 
-    python -m benchmarks.replay_day [--hours 24] [--trace FILE] [--seeks 12]
+    python -m benchmarks.replay_day [--hours 24] [--trace FILE] [--starts 12] [--seeks 12]
 
 The trace is that of benchmarks/trace_size.py; writing a day of it takes some minutes, so --trace keeps it.
 """
@@ -90,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", type=float, default=24.0, help="%(default)s")
     parser.add_argument("--trace", type=Path, help="written if it is not there, and kept")
+    parser.add_argument("--starts", type=int, default=12, help="of the screens (%(default)s)")
     parser.add_argument("--seeks", type=int, default=12, help="%(default)s")
     args = parser.parse_args(argv)
     try:
@@ -97,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             trace = args.trace or Path(folder) / "day.mcap"
             if not trace.exists():
                 write(trace, int(args.hours * 3600))
-            paints = first_paint(trace, 12, Path(folder))
+            paints = first_paint(trace, args.starts, Path(folder))
             drawn, detailed = asyncio.run(seeks(trace, args.seeks))
             rows = [["command → first paint with kernels, s", spread(paints, 2)],
                     ["seek → drawn from the overview, ms", spread(drawn, 0)],
