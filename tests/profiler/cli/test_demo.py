@@ -42,7 +42,7 @@ def test_the_demo_prints_a_report_and_leaves_a_trace(
 def test_its_trace_gives_the_same_report(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, live = demo
     again = json.loads(acceltop("report", "demo.mcap", "--json", cwd=folder).stdout)
-    assert again["steps"]["count"] > 50
+    assert again["steps"]["count"] > 10
     longest = again["kernels"][0]["name"].rpartition("::")[2]
     assert longest[:12] in live.stdout  # long names are shortened in their middle
     assert sum(kernel["share"] for kernel in again["kernels"]) == pytest.approx(1, abs=0.01)

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_devices_alone_as_json_lines() -> None:
     assert isinstance(seen[0], Hello)
     assert any(isinstance(frame, DeviceFound) and frame.device == "cpu" for frame in seen)
     readings = [f for f in seen if isinstance(f, Sample) and "system.memory.usage" in f.values]
-    assert len(readings) >= 4
+    assert min(b.time_ns - a.time_ns for a, b in pairwise(readings)) < 0.9e9  # a busy machine may leave some out
     assert re.search(r"stdout: .*, 0 dropped, \d+ frames", result.stderr)
 
 
