@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 
 from tests.profiler.cli.program import SCRIPT
 from tests.views.terminal import Terminal
 
-ENOUGH_S = 2.0  # from q to the end, whatever hangs, on a busy machine too; 0.3 are promised on a quiet one
+ENOUGH_S = 6.0  # from q to the end, whatever hangs, on a busy machine too; 0.3 are promised on a quiet one
 
 _AS_IT_IS: Mapping[str, str] = {}
 
@@ -79,15 +76,8 @@ def quits(screen: Terminal, case: str) -> None:
     code, seconds = screen.ended()
     print(f"q, {case}: {seconds * 1e3:.0f} ms")
     assert code == 0
-    assert seconds < ENOUGH_S or seconds < 2 * loading_s()
+    assert seconds < ENOUGH_S
     assert restored(screen.written)
-
-
-def loading_s() -> float:
-    """What Textual takes to load now: on a machine that is busy with other things it is slow like all the rest."""
-    began = monotonic()
-    subprocess.run([sys.executable, "-c", "import textual.app"], check=True)
-    return monotonic() - began
 
 
 def restored(written: bytes) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.program.screen import restored
+from tests.program.screen import ENOUGH_S, restored
 from tests.views.session_frames import gpu_session
 from tests.views.terminal import terminal
 
@@ -51,7 +51,7 @@ def test_live_counters_of_this_machine_and_a_quick_end(tmp_path: Path) -> None:
         screen.send("q")
         code, seconds = screen.ended()
     assert code == 0
-    assert seconds < 4.0  # on a machine that runs other tests; the promise is measured in the benchmarks
+    assert seconds < ENOUGH_S
     assert restored(screen.written)
 
 
