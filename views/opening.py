@@ -16,14 +16,14 @@ from types import TracebackType
 from acceltop.profiler import numbers
 from acceltop.profiler.model import DeviceFound, Frame, Hello, Note, Sample
 from acceltop.profiler.text import clean
-from acceltop.views.draw.glyphs import bar
+from acceltop.views.draw.glyphs import bar, to_ascii
 from acceltop.views.draw.ink import Ink
 from acceltop.views.draw.line import BLANK, Line, Row, Span
 from acceltop.views.draw.rule import rule
 from acceltop.views.draw.table import Column, heading, layout, table_row, tail_cell, text_cell
 from acceltop.views.facts.activity import ACTIVITY, HOST_ACTIVITY, device_label
 from acceltop.views.feed import Feed
-from acceltop.views.theme import Palette, terminal_colours
+from acceltop.views.theme import Palette, default_glyphs, terminal_colours
 
 LOOK_S = 0.01
 FIRST_S = 0.2  # what accelerators are waited for: read beside an import, they take five times as long
@@ -141,5 +141,5 @@ _COLUMNS: Sequence[Column[_Device]] = (
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    sys.stderr.write(to_ascii(text) if default_glyphs() == "ascii" else text)  # where Textual's own output goes
+    sys.stderr.flush()

@@ -88,7 +88,7 @@ class ReplayLink:
 
         try:
             with staying():
-                replay = Replay(self._reader, self._told)
+                replay = Replay(self._reader, self._told, self._follow)
             self._serve(replay, *self._screens.result())
         except AcceltopError as error:
             _, failed, deliver = self._screens.result()

@@ -94,8 +94,8 @@ class ReplaySource:
 class Replay:
     """A Timeline filled with a trace: its overview at once, details of the range that is looked at."""
 
-    def __init__(self, reader: TraceReader, progress: Progress | None = None) -> None:
-        """Reads the overview; where there is none, the whole trace (`progress`: 0…1)."""
+    def __init__(self, reader: TraceReader, progress: Progress | None = None, growing: bool = False) -> None:
+        """Reads the overview; where there is none, the whole trace (`progress`: 0…1). `growing`: somebody writes it."""
         self.timeline = Timeline(Limits(ended=MAX_SUBJECTS))
         self._reader = reader
         overview = reader.overview(progress)
@@ -103,6 +103,8 @@ class Replay:
         self.t0_ns, self.t1_ns = overview.t0_ns, overview.t1_ns
         self._shown = (0, -1)
         for problem in reader.problems:
+            if growing and problem.code == "trace.cut":
+                continue
             self.timeline.add(problem if problem.time_ns else replace(problem, time_ns=self.t1_ns))  # of no moment
 
     def show(self, t0_ns: int, t1_ns: int, stale: Callable[[], bool] = lambda: False, *, around: float = 0.25) -> None:

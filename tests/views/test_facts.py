@@ -260,6 +260,12 @@ def test_findings_come_once_and_the_worst_first() -> None:
     assert [(f.text, f.times, f.next_step) for f in found] == [("broken", 1, "mend it"), ("good to know", 3, "")]
 
 
+def test_of_several_processes_each_is_named() -> None:
+    notes = [Note(T0, "info", "agent.attached", "attached", source="agent", pid=pid) for pid in (PID, PID + 1)]
+    assert [f.text for f in findings(scene_of(notes))] == [f"attached (process {pid})" for pid in (PID, PID + 1)]
+    assert [f.text for f in findings(scene_of(notes[:1]))] == ["attached"]
+
+
 def test_a_source_that_is_back_takes_its_complaint_back() -> None:
     late = Note(T0, "warning", "source.late", "nvml has not answered", source="nvml")
     back = Note(T0 + 1, "info", "source.back", "nvml answers again", source="nvml")

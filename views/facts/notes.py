@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.model import DeviceFound, Note, ProcessGone
@@ -40,7 +41,10 @@ def _collect(scene: Scene) -> list[Finding]:
 
 
 def _noted(notes: list[Note]) -> list[Finding]:
-    """The last note of each kind and subject; a source that answers again takes its complaint back."""
+    """The last note of each kind and subject; a source that answers again takes its complaint back.
+
+    Of several processes each is named.
+    """
     last: dict[tuple[object, ...], Note] = {}
     times: dict[tuple[object, ...], int] = {}
     for note in notes:
@@ -54,10 +58,17 @@ def _noted(notes: list[Note]) -> list[Finding]:
         key = (note.code, note.source, note.device, note.pid, note.text if note.code == "" else None)
         last[key] = note
         times[key] = times.get(key, 0) + 1
+    several = len({note.pid for note in last.values()} - {None}) > 1
     return [
-        Finding(note.level, note.time_ns, note.text, note.next_step, note.source or "", times[key])
+        Finding(note.level, note.time_ns, _named(note, several), note.next_step, note.source or "", times[key])
         for key, note in last.items()
     ]
+
+
+def _named(note: Note, several: bool) -> str:
+    """With the process that it is about, where there are others and it doesn't say."""
+    pid = "" if note.pid is None else str(own_pid(note.pid))
+    return f"{note.text} (process {pid})" if several and pid and pid not in note.text else note.text
 
 
 def _lost(scene: Scene, at: int) -> list[Finding]:
@@ -101,6 +112,7 @@ def exit_words(gone: ProcessGone) -> str:
     return words
 
 
+@lru_cache(maxsize=1024)  # each second the same is told of what has ended
 def clock(time_ns: int) -> str:
     """Time of day on the clock of this machine."""
     return datetime.fromtimestamp(time_ns / NS_PER_S).strftime("%H:%M:%S")

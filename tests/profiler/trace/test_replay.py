@@ -102,6 +102,18 @@ def test_follow_a_file_that_grows(tmp_path: Path) -> None:
         assert listener.frames == told
 
 
+def test_that_a_trace_is_not_closed_is_no_news_where_it_grows(tmp_path: Path) -> None:
+    writer = TraceWriter(tmp_path / "a.mcap")
+    for frame in recording(5):
+        writer.write(frame)
+    writer.flush()
+    for growing in (False, True):
+        with TraceReader(tmp_path / "a.mcap") as reader:
+            told = {note.code for note in Replay(reader, growing=growing).timeline.notes()}
+        assert ("trace.cut" in told) != growing
+    writer.close()
+
+
 def test_a_replay_shows_what_was_live(reader: TraceReader) -> None:
     live = Timeline()
     live.add_all(recording(30))
