@@ -15,7 +15,7 @@ PERIOD_S = 1.9  # a window has a fixed price too: fewer and larger ones show mor
 SPREAD = (0.75, 1.0)  # of a period, at random: a fixed one would beat with the step
 FIRST_PERIODS_S = (0.3, 0.7)  # the first windows follow each other sooner: a picture at once, still within the sum
 LESSONS = 5  # windows that the price is learned from
-AIM = 0.7  # of the budget: prices are estimates, and pauses are cut short at random
+AIM = 0.6  # of the budget: prices are estimates, and pauses are cut short at random
 LEAST = 0.25  # of the budget is for windows, whatever else is done
 AWAY_EVERY_S, AWAY_S = 20.0, 1.5  # now and then windows pause, to measure what they cost
 LEAST_WINDOWS, LEAST_PAUSES = 8, 5  # until then the cost is an estimate
@@ -64,6 +64,8 @@ class Plan:
         self._taken = self._events = 0
         self._guess_s = FIRST_WINDOW_S
         self._behind: Deque[float] = deque([0.0], maxlen=LESSONS)
+        self._late: Deque[float] = deque([0.0], maxlen=LESSONS)
+        self._asked_s = 0.0
         self.always = 0.0  # share of the job's time that goes into other things than windows
         self.correction = 1.0  # grows while the measured cost is above the budget
 
@@ -72,6 +74,7 @@ class Plan:
         self._taken += 1
         self._events = events
         self._behind.append(behind_s)
+        self._late.append(length_s - self._asked_s)
         self._guess_s = min(LONGEST_S, 4 * length_s)  # for as long as none has caught an event
         self.price.learn(events, length_s, stall_s)
 
@@ -80,6 +83,11 @@ class Plan:
         shown, rate = self._shown_s(), self.price.events_per_s
         longest = min(LONGEST_BEHIND_S, MOST_EVENTS_BEHIND / rate) if rate else LONGEST_BEHIND_S
         return max(shown, min(longest, shown + max(self._behind)))
+
+    def ask_s(self) -> float:
+        """After this time a window is told to close. It does so late: when this thread, and then its own, come by."""
+        self._asked_s = max(SHORTEST_S, self.window_s() - median(self._late))
+        return self._asked_s
 
     def _shown_s(self) -> float:
         """The part of a window of which kernels are seen."""
@@ -94,7 +102,7 @@ class Plan:
         """Long enough to pay for the window, however long that is."""
         if 0 < self._taken <= len(FIRST_PERIODS_S):
             return FIRST_PERIODS_S[self._taken - 1]
-        # A window closes when its thread is back in Python: the last one tells how much more comes until then.
+        # A window closes late: the last one tells how much more comes until then.
         events = max(self.price.events_per_s * self.window_s(), self._events)
         due = self.price.of(events) / max(self._spend(), 1e-6)
         return max(PERIOD_S, due) * self._draw(*SPREAD)

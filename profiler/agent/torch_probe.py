@@ -27,7 +27,8 @@ RETRY_S = 0.5  # until the next try where no window could be opened
 LOOKS = 5  # at the training thread's Python line, within one window
 MOST_STEPS = 2000  # in one frame
 SOON_S = 0.3  # until a window, for somebody new
-MARK_S = 2e-6  # what the job pays for each mark of the hooks, by `benchmarks.hooks_cost`
+MARK_S = 3.5e-6  # what the job pays for each mark of the hooks, by `benchmarks.hooks_cost`
+RECORD_S = 9e-7  # and, in a window, for each event, by `benchmarks.step_cost`
 BLIND = 8  # windows in a row without a kernel: it is no longer that they are too short
 
 
@@ -168,7 +169,7 @@ class Probe:
         reason = self._session.wait_reason()
         self._say(reason)
         if reason is None and self._session.start():
-            length = self._plan.window_s()
+            length = self._plan.ask_s()
             self._close_at = time.monotonic() + length
             self._looks = []
             self._next_look = time.monotonic() + random.uniform(0, 2 * length / LOOKS)
@@ -206,7 +207,8 @@ class Probe:
         worked, length = time.thread_time() - begin, (session.closed_ns - session.opened_ns) / NS
         self._reading_s += worked
         self._stall_s = max(session.start_s, session.stop_s, 0.9 * self._stall_s)
-        self._plan.learn(window.events, length, session.start_s + session.stop_s + worked, behind / NS)
+        price = session.start_s + RECORD_S * window.events + session.stop_s + worked
+        self._plan.learn(window.events, length, price, behind / NS)
         self._look_whether_blind(window)
         self._next_window = time.monotonic() + self._plan.period_s()
 

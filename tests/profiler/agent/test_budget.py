@@ -67,6 +67,15 @@ def test_what_is_shown_is_at_most_two_seconds_old_where_the_budget_allows() -> N
     assert PERIOD_S * SPREAD[0] <= plan.period_s() + plan.window_s() <= 2.0
 
 
+def test_a_window_that_closes_late_is_told_to_close_earlier() -> None:
+    plan, length_s = Plan(0.01), 0.0
+    for _ in range(20):
+        length_s = plan.ask_s() + 0.005
+        plan.learn(int(290e3 * length_s), length_s, 0.0015 + 4e-6 * 290e3 * length_s)
+    assert length_s == pytest.approx(plan.window_s(), rel=0.01)
+    assert plan.period_s() <= PERIOD_S
+
+
 def test_a_job_of_few_events_gets_long_windows() -> None:
     assert settled(0.0, 0.0015, 4e-6, 0.01)[1] == LONGEST_S
 
