@@ -98,7 +98,7 @@ def boot(config: Dict[str, Any]) -> None:
 
 def _run(modules: Modules, config: Dict[str, Any]) -> None:
     try:
-        time.sleep(0.001)
+        time.sleep(0.001)  # the job has waited while this thread was started
         modules.rest = _REST  # from here on it is no longer the job's own thread that would pause
         modules.load("core").Agent(config, modules).run()
     except Exception as error:
