@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class Source:
         self._asleep = _all_asleep(self._place.sysfs)
         if self._asleep:
             return [_note("nvml.asleep", "every NVIDIA GPU sleeps; read as soon as one is awake")]
-        return self._start() + _dcgm(proc)
+        return chain(self._start(), _dcgm(proc))
 
     def poll(self) -> Iterable[Frame]:
         """One reading of every GPU that answers in time."""
@@ -178,12 +179,11 @@ def _all_asleep(sysfs: Path) -> bool:
     return bool(states) and all(state == "suspended" for state in states)
 
 
-def _dcgm(proc: Path) -> list[Frame]:
+def _dcgm(proc: Path) -> Iterator[Frame]:
+    """Looks at all processes of the machine: nothing that the first reading should wait for."""
     names = {_text(file) for file in proc.glob("[0-9]*/comm")}
-    running = sorted(names & _DCGM)
-    if not running:
-        return []
-    return [_note("nvml.dcgm", f"{running[0]} runs: it and acceltop read the same hardware counters")]
+    for running in sorted(names & _DCGM)[:1]:
+        yield _note("nvml.dcgm", f"{running} runs: it and acceltop read the same hardware counters")
 
 
 def _text(file: Path) -> str:

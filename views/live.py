@@ -178,7 +178,7 @@ class LiveLink:
         without = () if context.pids else INSIDE
         if not context.pids:  # whom one could attach to
             context = replace(context, options={**context.options, "host.look": "yes"})
-        return Session(installed(self._only, without), context, sinks, ticks)
+        return Session(installed(self._only, without), context, sinks, ticks, first="nvml")
 
     def _remember(self, frame: Frame) -> None:
         """What a recording that begins later must open with."""
