@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from functools import lru_cache
 from unicodedata import combining, east_asian_width
 
@@ -13,6 +14,7 @@ from acceltop.profiler import metrics
 UNKNOWN = "–"
 _PREFIXES = {-4: "p", -3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T", 5: "P", 6: "E"}
 _LEAST, _MOST = min(_PREFIXES), max(_PREFIXES)
+_POWERS_END = [999.5 * 1000.0**power for power in range(_LEAST, _MOST)]  # from there on three digits are of the next
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _UNITS = {
     metrics.BYTES: "B",
@@ -201,6 +203,4 @@ def _magnitude(size: float) -> int:
 
 def _power(value: float) -> int:
     """The power of 1000 under which the rounded value has one to three digits before its point."""
-    if value == 0:
-        return 0
-    return min(max(_magnitude(abs(value)) // 3, _LEAST), _MOST)
+    return _LEAST + bisect_right(_POWERS_END, abs(value)) if value else 0

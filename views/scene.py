@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.history.subjects import DeviceState, ProcessState
-from acceltop.profiler.timeline import Timeline
+from acceltop.profiler.timeline import Key, Timeline
 from acceltop.views.draw.glyphs import FULL, Glyphs, area, band_of
 from acceltop.views.link import Link
 from acceltop.views.moment import Playhead
@@ -99,8 +99,7 @@ class Scene:
         return sorted((p for p in peers if p.found.world_size == size), key=lambda p: p.found.rank or 0)
 
     def value(self, metric: str, device: str | None = None, pid: int | None = None) -> float | None:
-        reading = self.timeline.latest(metric, device, pid, self.head.cursor)
-        return None if reading is None else reading.value
+        return self.timeline.value(Key(metric, device, pid), self.head.cursor)
 
     def devices(self) -> list[DeviceState]:
         """Accelerators first, in the order of their index."""

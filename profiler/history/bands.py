@@ -114,7 +114,7 @@ def layered(fine: Points, coarse: Points) -> Points:
     joined = coarse
     if len(fine.times):
         joined = coarse[(coarse.times < fine.times.min()) | (coarse.times > fine.times.max())] + fine
-    if np.all(joined.times[1:] >= joined.times[:-1]):
+    if (joined.times[1:] >= joined.times[:-1]).all():
         return joined
     return joined[np.argsort(joined.times, kind="stable")]
 

@@ -38,16 +38,11 @@ class _Sum:
         self.flops = _known_sum(self.flops, row.flops)
 
     def result(self) -> KernelRow:
-        return replace(
-            self.row,
-            calls=self.calls,
-            total_ns=self.total_ns,
-            min_ns=self.min_ns,
-            max_ns=self.max_ns,
-            bytes=self.bytes,
-            flops=self.flops,
-            launch=self.launch,
-        )
+        row = self.row
+        return KernelRow(  # `replace` takes three times as long
+            row.name, row.kind, self.calls, self.total_ns, self.min_ns, self.max_ns, row.device, row.stream, row.thread,
+            self.bytes, self.flops, row.op, row.module, row.location, row.origin, row.library, row.phase, self.launch,
+        )  # fmt: skip
 
 
 def _known_sum(a: int | None, b: int | None) -> int | None:

@@ -83,7 +83,7 @@ class KernelTable:
     window_ns: int  # how long the last window was open
     sampled: bool
 
-    @property
+    @cached_property
     def counted(self) -> bool:
         """Whether any kernel's bytes or FLOPs are known."""
         told = (r for r in self.rows if r.kernel.bytes_per_s is not None or r.kernel.flop_per_s is not None)

@@ -52,7 +52,7 @@ class Canvas(Widget):
 
     def redraw(self) -> None:
         """Draws; what is the same as before stays."""
-        width, height = self.size
+        width, height = self.outer_size  # the same, as there are no borders, and without a look at the compositor
         if not width or not height:
             return
         palette = self.palette()

@@ -39,11 +39,11 @@ class Watcher(Canvas):
 
     def moved(self) -> bool:
         """Whether it may look different since it was last asked."""
-        versions = self.scene.timeline.versions
-        seen = tuple(versions[kind] for kind in self.watches)
-        moved = not self.watches or seen != self._watched
-        self._watched = seen
-        return moved
+        if not self.watches:
+            return True
+        versions, before = self.scene.timeline.versions, self._watched
+        self._watched = tuple(versions[kind] for kind in self.watches)
+        return self._watched != before
 
     def palette(self) -> Palette:
         return self.scene.palette
