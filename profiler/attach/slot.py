@@ -21,7 +21,7 @@ _MARK = b"acTP"
 
 
 class Plan(NamedTuple):
-    """What a call needs to know. Numbers are addresses in the target; `same` must still be mapped when it is made."""
+    """What a call needs to know. Numbers are addresses in the target; `same` are the mappings that they lie in."""
 
     pid: int
     start_ticks: int
@@ -41,9 +41,20 @@ def from_json(fields: list[Any]) -> Plan:
 
 def check_same(plan: Plan) -> None:
     """The plan was made before the target was held: it may have become another program since. Raises TargetError."""
-    now = set(proc.maps(plan.pid))
-    if proc.stat(plan.pid).start_ticks != plan.start_ticks or not now.issuperset(plan.same):
+    now = list(proc.maps(plan.pid))
+    used = (*plan.functions.values(), *plan.code_slots, *plan.data_slots)
+    same = all(_place(now, address) == place for address in used if (place := _place(plan.same, address)))
+    if not same or proc.stat(plan.pid).start_ticks != plan.start_ticks:
         raise TargetError(f"process {plan.pid} changed while it was looked at", "try again")
+
+
+def _place(mappings: list[proc.Mapping], address: int) -> tuple[str, int, str, int] | None:
+    """What is mapped there, without its bounds: memory of no file grows and shrinks with a thread's beside it."""
+    for mapping in mappings:
+        if mapping.start <= address < mapping.end:
+            offset = mapping.offset - mapping.start if mapping.inode else 0
+            return mapping.permissions, mapping.inode, mapping.path, offset
+    return None
 
 
 def free(plan: Plan, memory: int, waiting: Callable[[bytes], bool]) -> tuple[int, int]:
