@@ -6,7 +6,6 @@ Memory is bounded: old readings become minima, means and maxima, old windows bec
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -173,12 +172,12 @@ class Timeline(History):
     # --- steps
 
     def steps(self, pid: int, t0_ns: int | None = None, t1_ns: int | None = None) -> StepColumns:
-        """Steps that began in the range, as far back as they are kept one by one."""
+        """Steps that ended after `t0_ns`, and by `t1_ns`, as far back as they are kept one by one."""
         found = (history.step_histories[pid] for history in self._finest() if pid in history.step_histories)
-        rows = next(found, StepHistory()).rows
-        starts = rows.arrays[1]
-        first = 0 if t0_ns is None else bisect_left(starts, t0_ns)
-        last = len(rows) if t1_ns is None else bisect_right(starts, t1_ns)
+        history = next(found, StepHistory())
+        rows = history.rows
+        first = 0 if t0_ns is None else history.ended(t0_ns)
+        last = len(rows) if t1_ns is None else history.ended(t1_ns)
         columns = [np.asarray(column)[first:last].astype(np.int64) for column in rows.arrays]
         index, start, duration, profiled, *phases = columns
         return StepColumns(index, start, duration, profiled, dict(zip(PHASES, phases, strict=True)))

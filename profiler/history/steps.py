@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from itertools import accumulate, chain, repeat
 
 from acceltop.profiler.history.levels import (
@@ -40,6 +41,14 @@ class StepHistory:
         self._add_levels("", starts, steps.duration_ns)
         for phase in PHASES:
             self._add_levels(phase, starts, steps.phases.get(phase, ()))
+
+    def ended(self, at_ns: int) -> int:
+        """How many of the rows were over by then."""
+        starts, durations = self.rows.arrays[1:3]
+        count = bisect_right(starts, at_ns)
+        while count and starts[count - 1] + durations[count - 1] > at_ns:
+            count -= 1
+        return count
 
     def _add_rows(self, steps: Steps, starts: list[int]) -> None:
         count = len(starts)

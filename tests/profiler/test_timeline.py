@@ -267,7 +267,8 @@ def test_steps_one_by_one() -> None:
     assert steps.duration_ns.tolist() == [S, 2 * S, S]
     assert steps.profiled.tolist() == [0, 1, 0]
     assert steps.phases["data"].tolist() == [5, 6, -1]
-    assert timeline.steps(7, T0 + 1, T0 + 3 * S).index.tolist() == [11, 12]
+    assert timeline.steps(7, T0 + S, T0 + 4 * S).index.tolist() == [11, 12]
+    assert timeline.steps(7, T0, T0 + 4 * S - 1).index.tolist() == [10, 11]  # the last one still goes on
     assert timeline.steps(8).index.tolist() == []
 
 
