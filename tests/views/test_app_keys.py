@@ -177,6 +177,18 @@ def test_what_is_typed_in_one_burst_goes_to_the_filter() -> None:
     on_screen(test, gpu_session(5))
 
 
+def test_a_second_enter_in_one_burst_opens_what_the_filter_found() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        for key, character in (("slash", "/"), *((letter, letter) for letter in "gelu"), *[("enter", "\r")] * 2):
+            app.post_message(events.Key(key, character))
+        await pilot.pause()
+        await pilot.pause()
+        assert app.scene.filter == "gelu"
+        assert re.search(r"triton_poi_fused_gelu_mul_3.*rank \d+ of 53", text_of(app), re.DOTALL)
+
+    on_screen(test, gpu_session(20))
+
+
 def test_rows_move_and_open_and_close() -> None:
     async def test(app: AcceltopApp, pilot: Hands) -> None:
         pane = app.screen.query_one(KernelsPane)

@@ -166,8 +166,12 @@ class Page(Screen[None]):
         self.host.scene.filter = event.value
         self.redraw()
 
-    def on_input_submitted(self) -> None:
-        self.action_end_filter(False)
+    async def on_input_submitted(self) -> None:
+        """A second Enter right behind the first still comes to the box: it is for the pane."""
+        if self.query_one(FilterInput).display:
+            self.action_end_filter(False)
+        elif self.focused is not None:
+            await self.app.run_action("open", self.focused)
 
     def action_end_filter(self, clear: bool) -> None:
         box = self.query_one(FilterInput)
