@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.errors import Unavailable
@@ -68,8 +69,7 @@ class Source:
         return self._windows(self._sampler)
 
     def close(self) -> None:
-        if self._sampler is not None:
-            self._sampler.close()
+        """Nothing to give back."""
 
     def _windows(self, sampler: _Sampler) -> Iterator[Frame]:
         pids = _turn([pid for pid in self._context.pids if _alive(pid)], self._round)
@@ -105,48 +105,58 @@ class _Shot:
     failure: str | None = None
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A py-spy under way, and what it writes into: without a name, so that nothing stays, however we end."""
+
+    child: subprocess.Popen[bytes]
+    output: IO[bytes]
+
+
 class _Sampler:
-    """Runs py-spy, for several processes at once, into a private folder."""
+    """Runs py-spy, for several processes at once."""
 
     def __init__(self, program: str, context: SourceContext) -> None:
         self._program, self._stop = program, context.stop
-        self._folder = tempfile.TemporaryDirectory(prefix="acceltop-stacks-")
 
     def sample(self, pids: list[int], rate_hz: int, window_s: int, *extra: str) -> dict[int, _Shot]:
-        children = {pid: self._start(pid, rate_hz, window_s, extra) for pid in pids}
+        runs = {pid: self._start(pid, rate_hz, window_s, extra) for pid in pids}
         end = monotonic() + window_s + HANG_S
         try:
-            for child in children.values():
-                self._wait(child, end)
+            for run in runs.values():
+                self._wait(run.child, end)
         finally:
-            shots = {pid: self._collect(pid, child) for pid, child in children.items()}
+            shots = {pid: self._collect(run) for pid, run in runs.items()}
         return shots
 
-    def close(self) -> None:
-        self._folder.cleanup()
-
-    def _start(self, pid: int, rate_hz: int, window_s: int, extra: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    def _start(self, pid: int, rate_hz: int, window_s: int, extra: tuple[str, ...]) -> _Run:
+        output = tempfile.TemporaryFile()  # noqa: SIM115 - `_collect` closes it
         command = [self._program, "record", "--nonblocking", "--threads", "--format", "raw", "--pid", str(pid)]
-        command += ["--rate", str(rate_hz), "--duration", str(window_s), "--output", str(self._file(pid)), *extra]
+        command += ["--rate", str(rate_hz), "--duration", str(window_s)]
+        command += ["--output", f"/proc/self/fd/{output.fileno()}", *extra]
         # What it says is short (a few lines), so the pipe cannot fill up while nobody reads it.
-        return subprocess.Popen(
+        child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            pass_fds=(output.fileno(),),
             start_new_session=True,  # Ctrl-C in the terminal is ours to handle
         )
+        return _Run(child, output)
 
     def _wait(self, child: subprocess.Popen[bytes], end: float) -> None:
         while child.poll() is None and monotonic() < end and not self._stop.wait(0.05):
             pass
 
-    def _collect(self, pid: int, child: subprocess.Popen[bytes]) -> _Shot:
+    def _collect(self, run: _Run) -> _Shot:
+        child = run.child
         hung = child.poll() is None
         if hung:
             child.kill()
         said = _ANSI.sub("", child.communicate()[0].decode(errors="replace"))
-        text = _take(self._file(pid))
+        with run.output:
+            text = run.output.read(MAX_BYTES).decode(errors="replace")
         if self._stop.is_set():
             return _Shot()
         if hung:
@@ -155,9 +165,6 @@ class _Sampler:
         if child.returncode != 0 or counts is None:
             return _Shot(failure=_reason(said))
         return _Shot(folded(text), int(counts[1]), int(counts[2]))
-
-    def _file(self, pid: int) -> Path:
-        return Path(self._folder.name) / f"{pid}.txt"
 
 
 def folded(text: str) -> dict[str, int]:
@@ -215,16 +222,6 @@ def _reason(said: str) -> str:
     """The first line in which py-spy names its trouble."""
     lines = [line.removeprefix("Error: ").strip() for line in said.splitlines()]
     return next((line for line in lines if line and not line.startswith("py-spy>")), "py-spy gave no samples")
-
-
-def _take(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES)
-        path.unlink()
-    except FileNotFoundError:
-        return ""
-    return data.decode(errors="replace")
 
 
 def _turn(pids: list[int], round_: int) -> list[int]:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.waiting import wait_for
 
 from acceltop.collectors import stacks
 from acceltop.profiler.errors import Unavailable
@@ -128,6 +129,23 @@ def test_stop_ends_a_window_at_once(job: subprocess.Popen[str], tmp_path: Path) 
     assert list(source.poll()) == []
     assert monotonic() - began < stacks.FIRST_WINDOW_S + stacks.HANG_S
     source.close()
+
+
+def test_killed_in_a_window_it_leaves_nothing(job: subprocess.Popen[str], tmp_path: Path) -> None:
+    code = f"""
+from acceltop.collectors.stacks import Source
+from acceltop.profiler.source import SourceContext
+source = Source()
+source.open(SourceContext(pids=({job.pid},)))
+list(source.poll())
+"""
+    folder = tmp_path / "for_temporary_files"
+    folder.mkdir()
+    watcher = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(folder)})
+    wait_for(lambda: psutil.Process(watcher.pid).children(), what="py-spy to be started")
+    watcher.kill()
+    watcher.wait()
+    assert list(folder.iterdir()) == []
 
 
 def test_permission_denied_names_the_next_step(job: subprocess.Popen[str], tmp_path: Path) -> None:
