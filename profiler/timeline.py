@@ -197,11 +197,11 @@ class Timeline(History):
     # --- windows
 
     def windows(self, pid: int, t0_ns: int, t1_ns: int) -> list[KernelWindow]:
-        """Kernel windows that overlap the range, whole; older ones are sums over minutes and quarters."""
+        """Kernel windows that ended in the range, whole; older ones are sums over minutes and quarters."""
         return _between(self._covering(t0_ns, t1_ns).kernel_windows, pid, t0_ns, t1_ns)
 
     def stacks(self, pid: int, t0_ns: int, t1_ns: int) -> list[StackWindow]:
-        """Stack windows that overlap the range, as `windows`."""
+        """Stack windows of the range, as `windows`."""
         return _between(self._covering(t0_ns, t1_ns).stack_windows, pid, t0_ns, t1_ns)
 
     def _covering(self, t0_ns: int, t1_ns: int) -> History:

@@ -142,6 +142,14 @@ class History:
         for frame in frames:
             self.add(frame)
 
+    def load_summary(self, frames: Iterable[Frame]) -> None:
+        """Into an empty History; windows among them are sums."""
+        self.add_all(frames)
+        for kernels in self.kernel_windows.values():
+            kernels.are_sums()
+        for stacks in self.stack_windows.values():
+            stacks.are_sums()
+
     def levels(self) -> Iterator[tuple[Key | StepKey, Level]]:
         """The finest level of everything."""
         for key, series in self.values.items():

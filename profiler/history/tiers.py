@@ -62,6 +62,7 @@ class Tiered(Generic[W]):
 
     def __init__(self, make: Callable[[], Merger[W]], recent: int, tiers: tuple[tuple[int, int], ...] = TIERS) -> None:
         self.recent: deque[W] = deque()
+        self._sums: list[W] = []
         self._capacity = recent
         self._tiers = [_Tier(width_ns, capacity, make) for width_ns, capacity in tiers]
         self._rest = make()
@@ -70,6 +71,11 @@ class Tiered(Generic[W]):
         self.recent.append(window)
         if len(self.recent) > self._capacity:
             self._age(self.recent.popleft())
+
+    def are_sums(self) -> None:
+        """What was added so far came as sums: they count before their end."""
+        self._sums += self.recent
+        self.recent.clear()
 
     def _age(self, window: W) -> None:
         for tier in self._tiers:
@@ -81,15 +87,20 @@ class Tiered(Generic[W]):
 
     def __iter__(self) -> Iterator[W]:
         """All, the oldest first."""
+        yield from self._merged()
+        yield from self.recent
+
+    def _merged(self) -> Iterator[W]:
+        yield from self._sums
         if not self._rest.empty:
             yield self._rest.window()
         for tier in reversed(self._tiers):
             yield from tier
-        yield from self.recent
 
     def between(self, t0_ns: int, t1_ns: int) -> list[W]:
-        """Those that overlap the range, whole."""
-        recent = self.recent
+        """Those that ended in the range, for nobody knew them before; of sums all that overlap it."""
+        recent = [window for window in self.recent if t0_ns <= window.t1_ns <= t1_ns]
         # Older windows are put together when they are looked at: not where the latest cover the range.
-        windows = recent if recent and recent[0].t0_ns <= t0_ns else self
-        return [window for window in windows if window.t0_ns <= t1_ns and window.t1_ns >= t0_ns]
+        if self.recent and self.recent[0].t0_ns <= t0_ns:
+            return recent
+        return [window for window in self._merged() if window.t0_ns <= t1_ns and window.t1_ns >= t0_ns] + recent

@@ -82,7 +82,7 @@ class Overview:
 
     def fill(self, history: History) -> None:
         """Into an empty Timeline."""
-        history.add_all(self.frames)
+        history.load_summary(self.frames)
         load(history, self.levels)
         history.widen(self.t0_ns, self.t1_ns)
 

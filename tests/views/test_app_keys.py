@@ -51,8 +51,8 @@ def test_pause_freezes_the_picture_and_end_goes_live_again() -> None:
     async def test(app: AcceltopApp, pilot: Hands) -> None:
         before = await press(app, pilot, "space")
         assert "paused" in before
-        # A window that was open at the pause is known only later, and then it shows.
-        app.scene.timeline.add_all(frame for frame in gpu_session(40) if frame.time_ns > T0 + 22 * NS_PER_S)
+        # Among them windows that were open at the pause, and are known only now.
+        app.scene.timeline.add_all(frame for frame in gpu_session(40) if frame.time_ns > T0 + 20 * NS_PER_S)
         app.redraw()
         after = await press(app, pilot, "x")
         assert _below_title(after) == _below_title(before)

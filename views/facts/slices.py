@@ -70,7 +70,7 @@ def sliced_windows(scene: Scene) -> list[KernelWindow]:
     if pid is None:
         return []
     windows = scene.timeline.windows(pid, *scene.head.window_ns())
-    return [w for w in windows if w.slices is not None and w.slices.start_ns and w.t1_ns <= scene.head.at_ns]
+    return [w for w in windows if w.slices is not None and w.slices.start_ns]
 
 
 def slice_view(scene: Scene, window: KernelWindow) -> SliceView | None:
