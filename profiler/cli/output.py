@@ -16,6 +16,7 @@ from acceltop.profiler.model import Frame, Note
 from acceltop.profiler.text import clean
 
 STDOUT = 1
+PIPED_COLUMNS = 110  # room for the line and the function behind each kernel's name
 
 
 class JsonLines:
@@ -74,8 +75,8 @@ def in_colour(args: argparse.Namespace, stream: TextIO) -> bool:
 
 
 def width(stream: TextIO) -> int:
-    """Columns of the terminal; 100 where there is none."""
-    return shutil.get_terminal_size((100, 24)).columns if stream.isatty() else 100
+    """Columns of the terminal, PIPED_COLUMNS where there is none."""
+    return shutil.get_terminal_size((PIPED_COLUMNS, 24)).columns if stream.isatty() else PIPED_COLUMNS
 
 
 def speaks_unicode(stream: TextIO) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.profiler.runs import T0, S, cpu_run, gpu_run, summed
 from tests.profiler.strategies import frames
 
 from acceltop.profiler.analysis.summary import Summary
+from acceltop.profiler.cli import output
 from acceltop.profiler.cli.report_text import render
 from acceltop.profiler.model import (
     DeviceFound,
@@ -121,6 +123,15 @@ def test_how_little_was_looked_at_and_that_it_was_sampled() -> None:
     text = render(summary.document())
     assert line(text, "─ kernels").endswith("sampled on the CPU · 100 % of 1.00 s looked at, in 1 window ─")
     assert "Inductor" in line(text, "jit_fn")
+
+
+def test_in_a_pipe_names_lines_and_functions_are_whole() -> None:
+    name, place = "aten::max_pool2d_with_indices_backward", "job/train.py:149 forward"
+    row = KernelRow(name, "op", 2_000, S // 5, 1, S, location=place)
+    window = KernelWindow(T0, T0 + S, 1, "torch", (row,), S, steps=10.0)
+    summary = summed(iter([Steps(T0, 1, 0, (S // 10,) * 10), window]))
+    text = render(summary.document(), output.width(StringIO()))
+    assert line(text, "max_pool2d_with_indices_backward").endswith("train.py:149 forward")
 
 
 def test_notes_come_with_their_next_step(cpu: str, gpu: str) -> None:
