@@ -10,14 +10,16 @@ from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any
 
-from acceltop.profiler.clock import monotonic, now_ns
+from acceltop.profiler.attach import proc
+from acceltop.profiler.clock import NS_PER_S, monotonic, now_ns
 from acceltop.profiler.errors import Unavailable
 from acceltop.profiler.model import DeviceFound, Frame
 from acceltop.profiler.source import SourceContext
 from acceltop.profiler.text import clean
 
 NAME = "opencl"
-_TIME_LIMIT_S = 10.0
+_TIME_LIMIT_S = 10.0  # without what was spent in the queue for a processor
+_PATIENCE = 12  # that many limits are the end, however busy the machine is
 _MAX_DEVICES = 256
 _MAX_WORD = 256
 _NO_BINDING = 3
@@ -67,7 +69,7 @@ def _probe(context: SourceContext) -> list[dict[str, Any]]:
     time_limit_s = float(context.options.get("opencl.time_limit_s", _TIME_LIMIT_S))
     # As text: on another machine we are imported from an archive, where it is no file.
     probe = files(__package__).joinpath("opencl_probe.py").read_text()
-    command = [sys.executable, "-c", probe, f"{time_limit_s + 1:.0f}"]
+    command = [sys.executable, "-c", probe, f"{_PATIENCE * time_limit_s + 1:.0f}"]
     pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
@@ -79,15 +81,22 @@ def _probe(context: SourceContext) -> list[dict[str, Any]]:
 
 
 def _communicate(process: subprocess.Popen[bytes], time_limit_s: float, stop: threading.Event) -> tuple[bytes, bytes]:
-    end = monotonic() + time_limit_s
-    while True:
+    began, silent_s = monotonic(), 0.0
+    while silent_s - queued_s(process.pid) < time_limit_s and silent_s < _PATIENCE * time_limit_s:
         try:
             return process.communicate(timeout=_LOOK_S)
         except subprocess.TimeoutExpired:
-            if monotonic() < end and not stop.is_set():
-                continue
-        process.kill()  # not waited for: it may hang inside the kernel
-        raise Unavailable(f"an OpenCL driver hangs: no answer in {time_limit_s:g} s", _FIND_IT)
+            silent_s = monotonic() - began
+        if stop.is_set():
+            break
+    process.kill()  # not waited for: it may hang inside the kernel
+    raise Unavailable(f"OpenCL has not answered for {silent_s:.0f} s: a driver hangs, or is very slow", _FIND_IT)
+
+
+def queued_s(pid: int) -> float:
+    """How long it was ready to run, and something else ran; 0 where the kernel doesn't tell."""
+    told = proc.read_or_empty(pid, "schedstat").split()
+    return int(told[1]) / NS_PER_S if told else 0.0
 
 
 def _check(code: int, errors: bytes) -> None:

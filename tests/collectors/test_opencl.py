@@ -14,7 +14,7 @@ import pytest
 from tests.fakes.nvml.build import compiler
 from tests.waiting import wait_for
 
-from acceltop.collectors.opencl import Source
+from acceltop.collectors.opencl import Source, queued_s
 from acceltop.profiler.errors import Unavailable
 from acceltop.profiler.model import DeviceFound, Frame
 from acceltop.profiler.source import SourceContext
@@ -96,10 +96,25 @@ def test_a_pci_address_from_each_vendors_extension(
 def test_a_driver_that_hangs_is_left_behind(fake_driver: pytest.MonkeyPatch) -> None:
     fake_driver.setenv("FAKE_ICD_FAULT", "hang")
     began = monotonic()
-    with pytest.raises(Unavailable, match="hangs"):
+    with pytest.raises(Unavailable, match="not answered for 1 s"):
         opened(**{"opencl.time_limit_s": "1"})
     assert monotonic() - began < 20
     wait_for(lambda: not probes(), what="the hung process to be gone")
+
+
+def test_what_waits_for_a_processor_is_not_what_hangs() -> None:
+    only_one = {min(os.sched_getaffinity(0))}
+    spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    sleeping = subprocess.Popen(["sleep", "60"])
+    try:
+        for process in spinning:
+            os.sched_setaffinity(process.pid, only_one)
+        wait_for(lambda: min(queued_s(process.pid) for process in spinning) > 0.1, what="both to have waited")
+        assert queued_s(sleeping.pid) < 0.1
+    finally:
+        for process in (*spinning, sleeping):
+            process.kill()
+            process.wait()
 
 
 def test_a_driver_that_crashes_takes_nothing_with_it(fake_driver: pytest.MonkeyPatch) -> None:
