@@ -26,9 +26,10 @@ _PATIENCE_S = 10.0
 
 @dataclass(frozen=True)
 class Take:
-    """CPU seconds of the whole tree so far, bytes to the terminal so far, RSS of the tree now."""
+    """CPU seconds so far, of the whole tree and of its children alone; bytes to the terminal so far; RSS of the tree."""
 
     cpu_s: float
+    children_s: float
     written: int
     rss: int
 
@@ -79,13 +80,13 @@ class Screen:
 
     def take(self) -> Take:
         """What it has taken so far."""
-        cpu_s, rss = 0.0, 0
-        for process in (self._process, *self._process.children(recursive=True)):
+        own = self._process.cpu_times()
+        children_s, rss = own.children_user + own.children_system, self._process.memory_info().rss
+        for process in self._process.children(recursive=True):
             with suppress(psutil.NoSuchProcess):
-                times = process.cpu_times()
-                cpu_s += times.user + times.system + times.children_user + times.children_system
+                children_s += sum(process.cpu_times()[:4])  # its own and its children's
                 rss += process.memory_info().rss
-        return Take(cpu_s, self.written, rss)
+        return Take(own.user + own.system + children_s, children_s, self.written, rss)
 
     def press(self, keys: str) -> None:
         os.write(self._terminal, keys.encode())

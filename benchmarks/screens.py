@@ -4,8 +4,9 @@
     python -m benchmarks.screens --starts 6 [--gpus 8]: starts and ends alone, one after the other, a job of torch too
 
 All run at the same time on terminals of 160×48 over the same fake driver, whose values move. Peers come from PyPI into
---venv (made if it is not there); one that can't be had is left out with its reason. `acceltop, 300 kernels` watches a
-process whose table has that many, through the same screens. The first frame has a reading in it; kernels come later.
+--venv (made if it is not there); one that can't be had is left out with its reason. `acceltop, 300 kernels` is attached
+to `benchmarks.targets.many_kernels`, a job with that many, at its defaults: "of it py-spy" is what its stacks cost. The
+first frame has a reading in it; kernels come later.
 All find their bytecode on the disk, as what is installed does: a first start that nobody measures puts it there.
 """
 
@@ -34,7 +35,18 @@ TURN_S = 0.05
 PEERS = ("nvitop", "graphsignal-top")
 STARTS_HEAD = ("screen", "GPUs", "starts", "first frame, s", "first kernels, s", "q → end, s")
 READING, KERNELS = rb"\d+%", rb"\+ \d+ more, "
-HEAD = ("screen", "GPUs", "CPU s/min", "of a core", "÷ nvitop", "bytes/s", "first frame", "RSS", "q → end")
+HEAD = (
+    "screen",
+    "GPUs",
+    "CPU s/min",
+    "of it py-spy",
+    "of a core",
+    "÷ nvitop",
+    "bytes/s",
+    "first frame",
+    "RSS",
+    "q → end",
+)
 SCRIPT = str(Path(sys.executable).with_name("acceltop"))
 
 
@@ -53,6 +65,7 @@ class Program:
 class Row:
     name: str
     cpu_s_min: float
+    children_s_min: float
     bytes_s: float
     first_s: float
     rss: int
@@ -72,10 +85,13 @@ def peers(names: Sequence[str], venv: Path, environ: Mapping[str, str]) -> Itera
         yield Program(name, (str(venv / "bin" / name), *options), rb"\d+(\.\d+)? ?(MiB|GiB|GB|MB)", environ)
 
 
-def ours(environ: Mapping[str, str]) -> Iterator[Program]:
+def ours(environ: Mapping[str, str], pid: int) -> Iterator[Program]:
     yield Program("acceltop, devices", (SCRIPT,), READING, environ)
-    kernels = (sys.executable, "-m", "benchmarks.targets.screen_kernels")
-    yield Program("acceltop, 300 kernels", kernels, READING, environ, KERNELS)
+    yield attached("300 kernels", environ, pid)
+
+
+def attached(name: str, environ: Mapping[str, str], pid: int) -> Program:
+    return Program(f"acceltop, {name}", (SCRIPT, "attach", str(pid)), READING, environ, KERNELS)
 
 
 def measure(programs: Sequence[Program], seconds: float) -> list[Row]:
@@ -103,13 +119,17 @@ def start(program: Program) -> tuple[float, float, float]:
         return *first, screen.leave("q")
 
 
-def starts(environ: Mapping[str, str], times: int) -> Iterator[list[str]]:
+def starts(environ: Mapping[str, str], pid: int, times: int) -> Iterator[list[str]]:
+    for program in ours(environ, pid):
+        yield started(program, times)
     with Job("benchmarks.targets.transformer") as job:
-        attached = Program("acceltop, a job attached", (SCRIPT, "attach", str(job.pid)), READING, environ, KERNELS)
-        for program in (*ours(environ), attached):
-            first, kernels, leaving = zip(*(start(program) for _ in range(times)), strict=True)
-            told = spread(kernels, 2) if program.kernels else "–"
-            yield [program.name, environ["FAKE_NVML_GPUS"], str(times), spread(first, 2), told, spread(leaving, 2)]
+        yield started(attached("a busy job", environ, job.pid), times)
+
+
+def started(program: Program, times: int) -> list[str]:
+    first, kernels, leaving = zip(*(start(program) for _ in range(times)), strict=True)
+    told = spread(kernels, 2) if program.kernels else "–"
+    return [program.name, program.environ["FAKE_NVML_GPUS"], str(times), spread(first, 2), told, spread(leaving, 2)]
 
 
 def turns(screens: Sequence[Screen], seconds: float) -> None:
@@ -120,19 +140,27 @@ def turns(screens: Sequence[Screen], seconds: float) -> None:
 
 
 def row(program: Program, before: Take, after: Take, first_s: float, leaving_s: float, seconds: float) -> Row:
-    used, wrote = after.cpu_s - before.cpu_s, after.written - before.written
-    return Row(program.name, used / seconds * 60, wrote / seconds, first_s, after.rss, leaving_s)
+    used, of_children, wrote = (
+        after.cpu_s - before.cpu_s,
+        after.children_s - before.children_s,
+        after.written - before.written,
+    )
+    minute = 60 / seconds
+    return Row(program.name, used * minute, of_children * minute, wrote / seconds, first_s, after.rss, leaving_s)
 
 
 def cells(rows: Sequence[Row], gpus: int) -> Iterator[list[str]]:
     nvitop = next((row.cpu_s_min for row in rows if row.name == "nvitop"), None)
     for row in rows:
         ratio = f"{row.cpu_s_min / nvitop:.2f}" if nvitop else "–"
-        numbers = [f"{row.cpu_s_min:.2f}", percent(row.cpu_s_min / 60), ratio, f"{row.bytes_s:.0f}"]
         yield [
             row.name,
             str(gpus),
-            *numbers,
+            f"{row.cpu_s_min:.2f}",
+            f"{row.children_s_min:.2f}",
+            percent(row.cpu_s_min / 60),
+            ratio,
+            f"{row.bytes_s:.0f}",
             f"{row.first_s * 1e3:.0f} ms",
             size(row.rss),
             f"{row.leaving_s * 1e3:.0f} ms",
@@ -149,18 +177,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     lines: list[list[str]] = []
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, Job("benchmarks.targets.many_kernels") as job:
             environ = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "HOME": folder}
             # From the environment the fake driver has its settings at once; from a file they cost more than the screen.
             environ |= {"LD_LIBRARY_PATH": str(library(Path(folder) / "lib")), "FAKE_NVML_WAVES": "1"}
             names = [name for name in args.peers.split(",") if name and not args.starts]
             environ |= {"PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
-            programs = [*ours(environ), *(peers(names, args.venv, environ) if names else ())]
+            programs = [*ours(environ, job.pid), *(peers(names, args.venv, environ) if names else ())]
             for program in programs:
                 start(program)
             for gpus in map(int, args.gpus.split(",")):
                 environ["FAKE_NVML_GPUS"] = str(gpus)
-                lines += starts(environ, args.starts) if args.starts else cells(measure(programs, args.seconds), gpus)
+                if args.starts:
+                    lines += starts(environ, job.pid, args.starts)
+                else:
+                    lines += cells(measure(programs, args.seconds), gpus)
     except (Failed, RuntimeError) as error:
         print(f"screens: {error}", file=sys.stderr)
         return 1
