@@ -26,7 +26,7 @@ _PATIENCE_S = 10.0
 
 @dataclass(frozen=True)
 class Take:
-    """CPU seconds so far, of the whole tree and of its children alone; bytes to the terminal so far; RSS of the tree."""
+    """CPU seconds so far, of the whole tree and of its children alone; bytes written so far; RSS of the tree now."""
 
     cpu_s: float
     children_s: float
