@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
 def of_trace(path: str) -> dict[str, Any]:
     """The report of a whole trace. Raises TraceError when it can't be read at all."""
     from acceltop.profiler.analysis.summary import Summary
+    from acceltop.profiler.trace.problems import within
     from acceltop.profiler.trace.reader import TraceReader
 
     summary = Summary()
@@ -36,5 +37,5 @@ def of_trace(path: str) -> dict[str, Any]:
         for frame in reader.frames():
             summary.add(frame)
         for problem in reader.problems:  # known once everything was read
-            summary.add(problem)
+            summary.add(within(problem, summary.first_ns or 0, summary.last_ns))
     return summary.document()

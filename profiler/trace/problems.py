@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from acceltop.profiler.model import Note
 from acceltop.profiler.text import clean
 
@@ -23,3 +25,8 @@ class Problems:
             code, text, next_step = "trace.damaged", "more is damaged than is listed here", ""
         self._seen.add(text)
         self.notes.append(Note(time_ns, "warning", code, clean(text), next_step, source="trace"))
+
+
+def within(problem: Note, t0_ns: int, t1_ns: int) -> Note:
+    """At its moment in the trace; at the end where it has none, or one that only a damaged index tells."""
+    return problem if t0_ns <= problem.time_ns <= t1_ns else replace(problem, time_ns=t1_ns)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from acceltop.profiler.clock import NS_PER_S, monotonic
 from acceltop.profiler.history.store import Limits
 from acceltop.profiler.history.subjects import MAX_SUBJECTS
 from acceltop.profiler.model import ClockSync, DeviceFound, Frame, Hello, ProcessFound
 from acceltop.profiler.timeline import Timeline
+from acceltop.profiler.trace.problems import within
 from acceltop.profiler.trace.reader import Progress, TraceReader
 from acceltop.profiler.trace.summary import load
 
@@ -105,7 +105,7 @@ class Replay:
         for problem in reader.problems:
             if growing and problem.code == "trace.cut":
                 continue
-            self.timeline.add(problem if problem.time_ns else replace(problem, time_ns=self.t1_ns))  # of no moment
+            self.timeline.add(within(problem, self.t0_ns, self.t1_ns))
 
     def show(self, t0_ns: int, t1_ns: int, stale: Callable[[], bool] = lambda: False, *, around: float = 0.25) -> None:
         """Knows the range in detail, and that part of it more at both ends; does nothing where it is known already.

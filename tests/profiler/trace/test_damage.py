@@ -25,6 +25,7 @@ from tests.profiler.trace.recording import T0, S, recording, write, write_lines
 from tests.waiting import wait_for
 
 from acceltop.profiler import codec
+from acceltop.profiler.cli.report import of_trace
 from acceltop.profiler.errors import AcceltopError, Exit, TraceError
 from acceltop.profiler.model import Frame, Hello, Sample
 from acceltop.profiler.trace import records, scan
@@ -142,6 +143,14 @@ def test_a_killed_recorder_loses_what_was_not_flushed(tmp_path: Path) -> None:
     with TraceReader(path) as reader:
         assert sum(isinstance(frame, Sample) for frame in reader.frames()) >= flushed
         assert reader.problems[0].code == "trace.cut"
+
+
+def test_a_report_covers_what_can_be_read_and_nothing_more(tmp_path: Path, told: list[Frame]) -> None:
+    broken = write(tmp_path / "a.mcap", told, close=False)
+    whole = of_trace(str(write(tmp_path / "b.mcap", told)))
+    cut = of_trace(str(broken))
+    assert [note["code"] for note in cut["notes"]] != [note["code"] for note in whole["notes"]]
+    assert (cut["start_s"], cut["duration_s"]) == (whole["start_s"], whole["duration_s"])
 
 
 def test_repair_makes_it_whole(tmp_path: Path, told: list[Frame]) -> None:
