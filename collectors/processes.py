@@ -32,39 +32,41 @@ class Roster:
 
     def ended(self) -> list[Frame]:
         """ProcessGone for those that ended since the last look."""
-        ended = [(pid, why) for pid, start in self._there.items() if (why := _why_ended(pid, start))]
-        return [frame for pid, why in ended for frame in self._end(pid, why)]
+        ended = [gone for pid, start in self._there.items() if (gone := _gone(pid, start))]
+        return [frame for gone in ended for frame in self._end(gone)]
 
     def _meet(self, pid: int) -> list[Frame]:
         try:
             target, start_ticks = inspect(pid), proc.stat(pid).start_ticks
         except TargetError as error:
-            return self._end(pid, error.cause)
+            return self._end(ProcessGone(now_ns(), pid, reason=error.cause))
         except OSError:
-            return self._end(pid, "there is no such process")
-        why = _why_ended(pid, start_ticks)
-        if why:
-            return self._end(pid, why)
+            return self._end(ProcessGone(now_ns(), pid, reason="there is no such process"))
+        gone = _gone(pid, start_ticks)
+        if gone:
+            return self._end(gone)
         self._there[pid] = start_ticks
         self._gone.pop(pid, None)  # the number may have been used before
         return [found(target)]
 
-    def _end(self, pid: int, reason: str) -> list[Frame]:
-        self._there.pop(pid, None)
-        if pid in self._gone:
+    def _end(self, gone: ProcessGone) -> list[Frame]:
+        self._there.pop(gone.pid, None)
+        if gone.pid in self._gone:
             return []
-        self._gone[pid] = None
+        self._gone[gone.pid] = None
         if len(self._gone) > _GONE_REMEMBERED:
             self._gone.pop(next(iter(self._gone)))
-        return [ProcessGone(now_ns(), pid, reason=reason)]
+        return [gone]
 
 
-def _why_ended(pid: int, start_ticks: int) -> str | None:
+def _gone(pid: int, start_ticks: int) -> ProcessGone | None:
     """None while the one that began then is there."""
     try:
         stat = proc.stat(pid)
     except (OSError, IndexError):
-        return "it ended"
+        return ProcessGone(now_ns(), pid, reason="it ended")
     if stat.start_ticks != start_ticks:
-        return "it ended"
-    return "it ended; its parent has not collected it yet" if stat.state in "ZX" else None
+        return ProcessGone(now_ns(), pid, reason="it ended")
+    if stat.state not in "ZX":
+        return None
+    return ProcessGone(now_ns(), pid, proc.exit_code(pid, stat), "it ended; its parent has not collected it yet")

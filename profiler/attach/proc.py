@@ -33,6 +33,7 @@ class Stat(NamedTuple):
     threads: int
     start_ticks: int
     rss_bytes: int
+    wait_status: int  # of a zombie: how it ended
 
 
 def read(pid: int, name: str, limit: int = MAX_ENVIRON) -> bytes:
@@ -62,7 +63,18 @@ def stat(pid: int) -> Stat:
     # The name stands in brackets and may hold anything, brackets too.
     fields = read(pid, "stat").rpartition(b")")[2].split()
     cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS_A_S
-    return Stat(fields[0].decode(), int(fields[1]), cpu_s, int(fields[17]), int(fields[19]), int(fields[21]) * _PAGE)
+    numbers = map(int, (fields[1], fields[17], fields[19], fields[21], fields[49]))
+    parent, threads, start_ticks, pages, wait_status = numbers
+    return Stat(fields[0].decode(), parent, cpu_s, threads, start_ticks, pages * _PAGE, wait_status)
+
+
+def exit_code(pid: int, ended: Stat) -> int | None:
+    """Of a zombie: negative for a signal. None where the kernel tells it to its user alone: others read a 0."""
+    try:
+        told = os.geteuid() in (0, os.stat(f"/proc/{pid}").st_uid)
+    except OSError:
+        return None
+    return os.waitstatus_to_exitcode(ended.wait_status) if told else None
 
 
 def age_s(pid: int) -> float:

@@ -130,11 +130,11 @@ def test_the_end_of_a_process_is_said_once(busy: subprocess.Popen[str]) -> None:
 
 
 def test_a_zombie_has_ended() -> None:
-    process = subprocess.Popen([sys.executable, "-c", ""])
+    process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
     wait_for(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
     (gone,) = of_kind(Source().open(SourceContext(pids=(process.pid,))), ProcessGone)
     assert gone.reason is not None and "not collected" in gone.reason
-    process.wait()
+    assert gone.exit_code == process.wait() == 3
 
 
 def test_a_process_that_is_not_there() -> None:

@@ -92,7 +92,7 @@ def test_a_job_that_ends_stays_on_the_screen(tmp_path: Path) -> None:
     ):
         shows_kernels(screen)
         running.stop()
-        matches(screen, r"✖ exited at \d\d:\d\d:\d\d")
+        matches(screen, r"✖ exited at \d\d:\d\d:\d\d, code 3")
         assert running.process.wait(60) == 3
         shows_kernels(screen, "✖ exited at")  # the last data
         quits(screen, "after the end of the job")
