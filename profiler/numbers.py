@@ -115,6 +115,12 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}".replace(",", " ") if abs(value) < 1e15 else f"{value:.2e}"
 
 
+def fitting(value: float | None, cells: int) -> str:
+    """A count in so many cells, whole where it fits: `99 999`, `1.23 M`. Unlike a name it can't lose its middle."""
+    whole = count(value)
+    return whole if len(whole) <= cells else si(value, "").rstrip()
+
+
 def metric(name: str, value: float | None, limit: float | None = None) -> str:
     """A value of the registry with its unit, and its limit where that is known."""
     unit = metrics.METRICS[name].unit if name in metrics.METRICS else metrics.COUNT

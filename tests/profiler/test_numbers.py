@@ -96,6 +96,11 @@ def test_metrics_are_written_in_their_own_unit() -> None:
     assert numbers.metric("hw.power", None) == "–"
 
 
+@pytest.mark.parametrize(("value", "text"), [(99_999, "99 999"), (123_456, "123 k"), (1_234_567, "1.23 M")])
+def test_a_count_without_room_has_a_prefix(value: int, text: str) -> None:
+    assert numbers.fitting(value, 6) == text
+
+
 def test_bar_in_eighths() -> None:
     assert numbers.bar(0.5, 4) == "██  "
     assert numbers.bar(1 / 32, 4) == "▏   "

@@ -35,6 +35,7 @@ from acceltop.views.facts.steps import find_step, nice_ceiling, overdue_since, q
 from acceltop.views.facts.trends import gpu_facts, trend, trend_metrics
 from acceltop.views.moment import Playhead
 from acceltop.views.scene import Scene
+from acceltop.views.widgets.kernels import milliseconds_figure
 
 GPU = "nvidia:GPU-1"
 PID = 77
@@ -194,6 +195,11 @@ def test_how_much_was_looked_at_is_told_of_the_whole_range_with_a_single_window_
 
 def _kernel(name: str, **other: object) -> KernelRow:
     return KernelRow(name, "kernel", 10, 10 * MS, MS, MS, GPU, **other)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("ns", "text"), [(740, "<0.001"), (1310, "0.00131"), (18.2e6, "18.2"), (None, "–")])
+def test_the_time_a_step_fits_its_column(ns: float | None, text: str) -> None:
+    assert milliseconds_figure(ns) == text
 
 
 @pytest.mark.parametrize(

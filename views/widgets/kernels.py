@@ -191,7 +191,7 @@ def _origin(fact: KernelFact, width: int) -> tuple[Span, ...]:
 
 
 def _calls(fact: KernelFact, width: int) -> tuple[Span, ...]:
-    return text_cell(numbers.count(fact.kernel.calls), width, "", ">")
+    return text_cell(numbers.fitting(fact.kernel.calls, width), width, "", ">")
 
 
 def _mean(fact: KernelFact, width: int) -> tuple[Span, ...]:
@@ -199,8 +199,12 @@ def _mean(fact: KernelFact, width: int) -> tuple[Span, ...]:
 
 
 def _per_step(fact: KernelFact, width: int) -> tuple[Span, ...]:
-    per_step = fact.kernel.per_step_ns
-    return text_cell(numbers.three(None if per_step is None else per_step / 1e6), width, "", ">")
+    return text_cell(milliseconds_figure(fact.kernel.per_step_ns), width, "", ">")
+
+
+def milliseconds_figure(ns: float | None) -> str:
+    """In seven cells, for a column that names the unit."""
+    return "<0.001" if ns and ns < 1e3 else numbers.three(None if ns is None else ns / 1e6)
 
 
 def _bound(fact: KernelFact, width: int) -> tuple[Span, ...]:
