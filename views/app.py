@@ -233,6 +233,10 @@ class AcceltopApp(App[None]):
             self.scene.head.zoom_usual()
         self.redraw()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """Where nothing can be filtered, `/` is not offered."""
+        return action != "filter" or isinstance(self.screen, Page) and self.screen.filterable
+
     def action_filter(self) -> None:
         if isinstance(self.screen, Page):
             self.screen.begin_filter()

@@ -484,6 +484,8 @@ def test_only_keys_that_do_something_here_are_offered() -> None:
         assert isinstance(app.screen, HelpScreen)
         assert "screen: steps" not in str(app.screen._text)
         assert "enter" not in (await press(app, pilot, "escape", "escape", "w")).splitlines()[-1]
+        for place in (["3"], ["2", "enter"]):
+            assert "filter" not in (await press(app, pilot, *place)).splitlines()[-1]
         app.scene.link = Recorded()
         assert "record" not in (await press(app, pilot, "1")).splitlines()[-1]
 

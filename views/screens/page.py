@@ -18,6 +18,7 @@ from acceltop.views.keys import hidden, is_text
 from acceltop.views.widgets.canvas import Canvas
 from acceltop.views.widgets.frame import KeyLine, LayersBar, TimeStrip, TitleBar
 from acceltop.views.widgets.pane import Pane, Watcher
+from acceltop.views.widgets.table_pane import TablePane
 
 if TYPE_CHECKING:
     from acceltop.views.app import AcceltopApp
@@ -149,6 +150,10 @@ class Page(Screen[None]):
         return False
 
     # --- filter
+
+    @property
+    def filterable(self) -> bool:
+        return any(isinstance(pane, TablePane) and pane.noun for pane in self.canvases)
 
     def types(self, key: str) -> bool:
         """Whether this key is text here, whatever else it does elsewhere."""
