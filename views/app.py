@@ -235,7 +235,11 @@ class AcceltopApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
         """Where nothing can be filtered, `/` is not offered."""
-        return action != "filter" or isinstance(self.screen, Page) and self.screen.filterable
+        return action != "filter" or self._filterable
+
+    @property
+    def _filterable(self) -> bool:
+        return isinstance(self.screen, Page) and self.screen.filterable
 
     def action_filter(self) -> None:
         if isinstance(self.screen, Page):
@@ -260,7 +264,7 @@ class AcceltopApp(App[None]):
         scene = self.scene
         if scene.head.clear():
             self.redraw()
-        elif scene.filter:
+        elif scene.filter and self._filterable:
             scene.filter = ""
             self.redraw()
         elif isinstance(self.screen, Page) and self.screen.leave():

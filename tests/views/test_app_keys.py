@@ -157,7 +157,10 @@ def test_filter_finds_and_escape_clears_it() -> None:
         assert "flash_bwd" not in text
         assert "filter gelu" in text
         assert not isinstance(app.focused, FilterInput)
-        assert "flash_bwd" in await press(app, pilot, "escape")
+        assert "rank 6 of" in await press(app, pilot, "enter")
+        assert "filter gelu" in await press(app, pilot, "escape")
+        assert "flash_fwd" in await press(app, pilot, "escape")
+        assert "flash_bwd" in await press(app, pilot, "g")
         text = await press(app, pilot, "slash", "q", "z", "q", "z", "enter")
         assert "no kernel matches “qzqz”" in text
         assert "flash_bwd" in await press(app, pilot, "slash", "escape")
