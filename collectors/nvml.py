@@ -6,19 +6,22 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from acceltop.collectors.nvml_crew import Crew, Job
 from acceltop.collectors.nvml_gpu import Gpu, Place, runtime_status
 from acceltop.collectors.nvml_processes import PidMap
 from acceltop.collectors.nvml_unit import NAME
-from acceltop.collectors.processes import Roster
 from acceltop.profiler.clock import NS_PER_S, now_ns
 from acceltop.profiler.errors import Unavailable
 from acceltop.profiler.model import Frame, Note, Sample
 from acceltop.profiler.source import SourceContext
+
+if TYPE_CHECKING:
+    from acceltop.collectors.processes import Roster
 
 _DEADLINE_S = 1.0  # for all GPUs together: those that hang do so side by side
 _DCGM = {"nv-hostengine", "dcgm-exporter"}
@@ -48,7 +51,6 @@ class Source:
         self._asleep = False
         self._running = False
         self._watched_elsewhere: frozenset[int] = frozenset()  # the host source introduces these
-        self._roster = Roster()
 
     def open(self, context: SourceContext) -> Iterable[Frame]:
         """Finds the GPUs. Raises Unavailable without a driver or without a GPU."""
@@ -83,7 +85,7 @@ class Source:
             closer.close()
         self._running, self._watched = False, []
 
-    def _start(self) -> list[Frame]:
+    def _start(self) -> Iterator[Frame]:
         try:
             self._nvml.nvmlInit()
             self._running = True
@@ -99,7 +101,7 @@ class Source:
         with contextlib.suppress(self._nvml.NVMLError):  # a driver that is gone has nothing left to close
             self._nvml.nvmlShutdown()
 
-    def _read(self) -> list[Frame]:
+    def _read(self) -> Iterator[Frame]:
         frames = [frame for watched in self._watched for frame in watched.frames()]  # of late ones that came meanwhile
         free = [watched for watched in self._watched if not watched.busy]
         asked = self._crew.ask([watched.gpu.read for watched in free])
@@ -107,8 +109,17 @@ class Source:
             watched.asked(job)
         self._crew.settle(asked, self._deadline_s)
         frames += [frame for watched in self._watched for frame in watched.frames()]
-        users = {frame.pid for frame in frames if isinstance(frame, Sample) and frame.pid is not None}
-        return [*self._roster.meet(users - self._watched_elsewhere), *frames, *self._roster.ended()]
+        users = [frame for frame in frames if isinstance(frame, Sample) and frame.pid is not None]
+        yield from (frame for frame in frames if not isinstance(frame, Sample) or frame.pid is None)
+        yield from self._roster.meet({user.pid for user in users if user.pid} - self._watched_elsewhere)
+        yield from users
+        yield from self._roster.ended()
+
+    @cached_property
+    def _roster(self) -> Roster:
+        from acceltop.collectors.processes import Roster  # takes as long as the first reading, which is there by then
+
+        return Roster()
 
 
 class _Watched:

@@ -26,7 +26,7 @@ GROUP = "acceltop.collectors"
 _TABLE = "entry_points.txt"
 QUEUE_FRAMES = 8192
 OPEN_DEADLINE_S = 15.0  # finding devices or entering a job takes longer than a reading
-HEAD_START_S = 0.15  # most first readings of all GPUs take less; beside the imports of other sources they take longer
+HEAD_START_S = 0.3  # until then a first picture should be there; beside the imports of other sources it takes longer
 RESTARTS = 3
 TICK_S = 1.0  # how often lateness is looked for, too
 STOP_S = 2.0  # all that `stop` may take
@@ -117,18 +117,18 @@ class Session:
     ) -> None:
         """Without `greeting` the first Frame is left to the source: another machine says its own Hello.
 
-        The source that is called `first` has a head start.
+        The source that is called `first` has a head start: the others begin as soon as `seen` is set.
         """
         self.context = context
         self.ended = threading.Event()
+        self.seen = threading.Event()
         self._greeting = greeting
         self._queue: DropQueue[Frame] = DropQueue(capacity)
         self._sinks, self._ticks = tuple(sinks), tuple(ticks)
         self._filter = _Filter()
         self._runners = [_Runner(name, load, context, self._queue.put) for name, load in loaders.items()]
-        leader = next((runner.opened for runner in self._runners if runner.name == first), None)
         for runner in self._runners:
-            runner.after = None if runner.name == first else leader
+            runner.after = self.seen if first in loaders and runner.name != first else None
         self._dispatcher = threading.Thread(target=self._dispatch, name="acceltop-sinks", daemon=True)
         self._error: BaseException | None = None
         self._dropped_said = 0
@@ -228,7 +228,6 @@ class _Runner:
     def __init__(self, name: str, load: Loader, context: SourceContext, emit: Sink) -> None:
         self.name = name
         self.readings = 0
-        self.opened = threading.Event()  # or it can't be
         self.after: threading.Event | None = None
         self.thread = threading.Thread(target=self._run, name=f"acceltop-{name}", daemon=True)
         self._load, self._context, self._emit = load, context, emit
@@ -279,7 +278,6 @@ class _Runner:
             self._opened()
             self._poll(source)
         finally:
-            self.opened.set()
             if source is not None:
                 self._begin(OPEN_DEADLINE_S)
                 source.close()
@@ -300,7 +298,6 @@ class _Runner:
             due += interval * max(1, int((monotonic() - due) / interval) + 1)
 
     def _opened(self) -> None:
-        self.opened.set()
         if self._call is not None:
             _log("info", "source %s opened in %.0f ms", self.name, 1e3 * (monotonic() - self._call.began))
         self._begin(None)

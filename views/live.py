@@ -124,6 +124,11 @@ class LiveLink:
         self._session.start()
 
     @property
+    def seen(self) -> threading.Event:
+        """To be set once a first picture is there: then the sources go on that wait for it."""
+        return self._session.seen
+
+    @property
     def recording(self) -> Recording | None:
         return self._recorder.recording
 
@@ -178,7 +183,7 @@ class LiveLink:
         without = () if context.pids else INSIDE
         if not context.pids:  # whom one could attach to
             context = replace(context, options={**context.options, "host.look": "yes"})
-        return Session(installed(self._only, without), context, sinks, ticks, first="nvml")
+        return Session(installed(self._only, without), context, sinks, ticks, first="" if self._opening else "nvml")
 
     def _remember(self, frame: Frame) -> None:
         """What a recording that begins later must open with."""

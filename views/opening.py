@@ -32,13 +32,16 @@ _Device = tuple[DeviceFound, dict[str, float]]
 
 
 class Opening:
-    """Draws what waits in the feed until the end of `with`; takes nothing from it."""
+    """Draws what waits in the feed until the end of `with`; takes nothing from it.
 
-    def __init__(self, feed: Feed, palette: Palette) -> None:
-        self._feed, self._palette = feed, palette
+    `seen` is set as soon as there is a reading of accelerators in the picture.
+    """
+
+    def __init__(self, feed: Feed, palette: Palette, seen: threading.Event) -> None:
+        self._feed, self._palette, self._seen = feed, palette, seen
         self._ink = Ink(terminal_colours())
         self._shown: list[Line] = []
-        self._told, self._over = threading.Event(), threading.Event()
+        self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="acceltop-opening", daemon=True)
         self._terminal = ExitStack()
 
@@ -46,11 +49,12 @@ class Opening:
         if sys.stdout.isatty():
             self._terminal.enter_context(_keys_unseen())
             self._thread.start()
-            self._told.wait(FIRST_S)
+            self._seen.wait(FIRST_S)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._over.set()
+        self._seen.set()
         if self._thread.ident is None:
             return
         self._thread.join()
@@ -68,7 +72,7 @@ class Opening:
                 known = len(frames)
                 self._draw(picture(frames, columns)[:rows], columns, rows)
                 if any(map(_of_accelerators, frames)):
-                    self._told.set()
+                    self._seen.set()
 
     def _draw(self, lines: list[Line], columns: int, rows: int) -> None:
         lines += [BLANK] * (rows - len(lines))

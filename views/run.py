@@ -55,7 +55,7 @@ def watch(
         from acceltop.views.opening import Opening
         from acceltop.views.theme import PALETTES, default_theme
 
-        with Opening(feed, PALETTES[looks.theme or default_theme()]):
+        with Opening(feed, PALETTES[looks.theme or default_theme()], link.seen):
             app = _app(link, feed, looks, limits, picker=not context.pids)
         _run(app)
     finally:

@@ -26,8 +26,9 @@ def configure(parser: options.Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    pids = targets.need(args)
-    if screen.wanted(args):
+    on_screen = screen.wanted(args)
+    pids = targets.need(args, at_once=on_screen)  # the screens tell what is found out later
+    if on_screen:
         screen.watch(args, pids)
         return Exit.DONE
     if args.json:

@@ -14,10 +14,11 @@ _PIDS = re.compile(r"[0-9]{1,10}(,[0-9]{1,10})*")
 _LIST = "acceltop snapshot lists what runs here"
 
 
-def resolve(args: argparse.Namespace) -> tuple[int, ...]:
+def resolve(args: argparse.Namespace, at_once: bool = False) -> tuple[int, ...]:
     """The processes that the options name, () when they name none.
 
-    Raises UsageError when the words make no sense, TargetError when there is no such process or none may be entered.
+    Raises UsageError when the words make no sense, TargetError when there is no such process or none may be entered;
+    `at_once`: whether there is a way into them is left to be found out later.
     """
     if args.target is not None and args.name is not None:
         raise UsageError("both a PID and -n were given", "give one of them")
@@ -28,13 +29,13 @@ def resolve(args: argparse.Namespace) -> tuple[int, ...]:
     found = _by_name(args.name) if args.name is not None else _by_number(args.target)
     if args.tree:
         found = tuple(dict.fromkeys(pid for root in found for pid in _tree(root)))
-    _check(found, enter=not args.no_inject)
+    _check(found, not args.no_inject, at_once)
     return found[:MAX_TARGETS]
 
 
-def need(args: argparse.Namespace) -> tuple[int, ...]:
+def need(args: argparse.Namespace, at_once: bool = False) -> tuple[int, ...]:
     """As `resolve`, but naming no process is wrong usage."""
-    pids = resolve(args)
+    pids = resolve(args, at_once)
     if not pids:
         raise UsageError("no process is named", f"give a PID or -n PATTERN; {_LIST}")
     return pids
@@ -66,12 +67,12 @@ def _without_forks(found: list[processes.Target]) -> tuple[int, ...]:
     return tuple(target.pid for target in found if argv.get(target.parent) != target.argv)
 
 
-def _check(pids: tuple[int, ...], enter: bool) -> None:
+def _check(pids: tuple[int, ...], enter: bool, at_once: bool) -> None:
     """One process that can be watched is enough: of the others a Note tells why not."""
     reasons = []
     for pid in pids:
         target = processes.inspect(pid)
-        reason = processes.attachable(target) if enter else "yes"
+        reason = processes.attachable(target, at_once) if enter else "yes"
         if reason == "yes":
             return
         reasons.append(reason)
