@@ -110,7 +110,7 @@ class Launch(Record):
     occupancy: float | None = None  # an estimate: of the threads that the device can hold, those that this call fills
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(slots=True, eq=False, repr=False)  # to make a frozen one of so many fields takes five times as long
 class KernelRow(Record):
     """One kernel, copy or op, summed over a window. Times are on the device for kernels, self time for CPU ops."""
 

@@ -11,7 +11,7 @@ SPANS_S = (30, 60, 240, 900, 3600, 21_600, 86_400)  # what a chart may cover: + 
 SPEEDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 USUAL = 2  # of them
 RANGE_S = 60  # tables sum up this much before the cursor, unless a range is selected
-BLOCK_NS = 10 * NS_PER_S  # from a multiple of this on, so that what was summed up before can be used again
+BLOCK_NS = 20 * NS_PER_S  # from a multiple of this on, so that what was summed up before can be used again
 
 
 class Extent(Protocol):

@@ -19,7 +19,7 @@ def test_live_follows_the_end() -> None:
     assert (head.state, head.at_ns) == ("live", 100 * NS_PER_S)
     extent.span = (0, 130 * NS_PER_S)
     assert head.at_ns == 130 * NS_PER_S
-    assert head.range_ns() == (70 * NS_PER_S, 130 * NS_PER_S)
+    assert head.range_ns() == (60 * NS_PER_S, 130 * NS_PER_S)
 
 
 def test_paused_stands_still_while_time_goes_on() -> None:

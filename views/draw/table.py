@@ -132,14 +132,20 @@ class Order(Generic[T]):
     ) -> list[T]:
         """`held` is the row that keeps its place when others move around it."""
         by = f"{column.id}{reverse}"
-        free = now_s - self._settled_s >= SETTLE_S and now_s - last_key_s >= HANDS_OFF_S
-        self.waits = not free and by == self._by
+        self.waits = not self._is_free(now_s, last_key_s) and by == self._by
         if not self.waits:
             asked = by != self._by
             self._settled_s, self._by = now_s, by
             return self._sort(items, column, reverse, None if asked else held)
         identity, rank, last = self.identity, self._rank.get, len(self._rank)
         return sorted(items, key=lambda item: rank(identity(item), last))
+
+    def is_due(self, now_s: float, last_key_s: float) -> bool:
+        """Whether another order may be made than the last one, which was kept."""
+        return self.waits and self._is_free(now_s, last_key_s)
+
+    def _is_free(self, now_s: float, last_key_s: float) -> bool:
+        return now_s - self._settled_s >= SETTLE_S and now_s - last_key_s >= HANDS_OFF_S
 
     def _sort(self, items: Sequence[T], column: Column[T], reverse: bool, held: Hashable) -> list[T]:
         ranked = sorted(items, key=column.key, reverse=column.descending != reverse) if column.key else list(items)

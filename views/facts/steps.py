@@ -161,9 +161,8 @@ def nice_ceiling(value: float) -> float:
 
 def rank_times(scene: Scene) -> list[tuple[int, float]]:
     """(rank, its own part of the median step in ns) of the job's processes; empty unless at least two ranks step."""
-    ranks = scene.ranks()
-    found = [(p.found.rank or 0, facts.own) for p in ranks if (facts := step_facts(scene, p.found.pid))]
-    return found if len(found) > 1 else []
+    found = [(p.found.rank or 0, facts) for p in scene.ranks() if (facts := step_facts(scene, p.found.pid))]
+    return [(rank, facts.own) for rank, facts in found] if len(found) > 1 else []
 
 
 class SlowestRank(NamedTuple):

@@ -82,7 +82,7 @@ class TablePane(Pane, Generic[T]):
     # --- drawing
 
     def moved(self) -> bool:
-        return super().moved() or self._order.waits
+        return super().moved() or self._order.is_due(self.scene.clock_s(), self.scene.last_key_s)
 
     def body(self, width: int, height: int) -> Sequence[Line]:
         items = self.items()
