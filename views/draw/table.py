@@ -141,8 +141,8 @@ class Order(Generic[T]):
         return sorted(items, key=lambda item: rank(identity(item), last))
 
     def is_due(self, now_s: float, last_key_s: float) -> bool:
-        """Whether another order may be made than the last one, which was kept."""
-        return self.waits and self._is_free(now_s, last_key_s)
+        """Whether the last order has been kept for so long that no new rows seem to come, with which it would change."""
+        return self.waits and self._is_free(now_s - SETTLE_S, last_key_s)
 
     def _is_free(self, now_s: float, last_key_s: float) -> bool:
         return now_s - self._settled_s >= SETTLE_S and now_s - last_key_s >= HANDS_OFF_S

