@@ -324,6 +324,13 @@ class AcceltopApp(App[None]):
         for name in PALETTES:
             yield SystemCommand(f"theme: {name}", "colours of all screens", lambda name=name: self.use_theme(name))
 
+    def act(self, id: str) -> None:
+        """Does what the keys of that binding do here."""
+        for active in self.screen.active_bindings.values():
+            if active.binding.id == id:
+                self._runner(active.binding.action, active.node)()
+                return
+
     def _runner(self, action: str, node: DOMNode) -> Callable[[], None]:
         def run() -> None:
             self.call_later(self.run_action, action, node)

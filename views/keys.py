@@ -14,6 +14,8 @@ from acceltop.profiler.errors import UsageError
 from acceltop.profiler.text import clean
 
 SCREENS = ("overview", "kernels", "steps", "devices", "stacks", "timeline")
+SCREEN_OF = {str(at): f"screen.{name}" for at, name in enumerate(SCREENS, 1)} | {"w": "screen.findings"}
+"""The binding that shows a pane in full, by the number before its heading."""
 
 
 def hidden(key: str, action: str, description: str, id: str) -> Binding:

@@ -9,6 +9,7 @@ import pytest
 from tests.views.screens import Hands, Live, on_screen, press, text_of
 from tests.views.session_frames import T0, TRAIN_PID, cpu_session, gpu_second, gpu_session
 from textual import events
+from textual.command import CommandPalette
 
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.model import Cost, Frame, Hello, ProcessFound, Sample
@@ -17,6 +18,7 @@ from acceltop.views.draw.timestrip import strip_cells
 from acceltop.views.link import Recorded
 from acceltop.views.screens.help import HelpScreen
 from acceltop.views.screens.page import FilterInput
+from acceltop.views.widgets.frame import KeyLine
 from acceltop.views.widgets.kernels import KernelsPane
 from acceltop.views.widgets.processes import ProcessesPane
 from acceltop.views.widgets.slices import SlicesPane
@@ -409,6 +411,35 @@ def test_mouse_selects_sorts_opens_and_seeks() -> None:
         assert len(app.screen_stack) == 2
 
     on_screen(test, gpu_session(60))
+
+
+def test_a_click_on_a_heading_shows_the_pane_in_full_and_one_on_a_key_does_what_it_does() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        await pilot.click(KernelsPane, offset=(6, 0))
+        assert app.current_mode == "kernels"
+        offered = (await press(app, pilot)).splitlines()[-1]
+        await pilot.click(KeyLine, offset=(offered.index("palette"), 0))
+        await pilot.pause()
+        assert isinstance(app.screen, CommandPalette)
+        await press(app, pilot, "escape")
+        await pilot.click(KeyLine, offset=(offered.index("? help") - 1, 0))
+        await pilot.click(KeyLine, offset=(offered.index("? help"), 0))
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen)
+
+    on_screen(test, gpu_session(5))
+
+
+def test_a_click_on_the_heading_that_is_sorted_by_turns_the_order_round() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        pane = app.screen.query_one(KernelsPane)
+        first = pane._shown[0].name
+        await pilot.click(KernelsPane, offset=(3, 1))
+        assert (pane.sort, pane._shown[-1].name) == ("share", first)
+        await pilot.click(KernelsPane, offset=(3, 1))
+        assert pane._shown[0].name == first
+
+    on_screen(test, gpu_session(5))
 
 
 def test_a_click_on_the_time_strip_seeks_and_dragging_selects() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from textual import events
 
 from acceltop.profiler import numbers
 from acceltop.profiler.clock import NS_PER_S
+from acceltop.profiler.history.subjects import ProcessState
 from acceltop.profiler.model import LAYERS
 from acceltop.profiler.numbers import pct
 from acceltop.profiler.remote.hosts import own_pid, script_name
@@ -144,19 +145,27 @@ class LayersBar(Watcher):
         process = self.scene.process
         if process is None:
             return [BLANK]
-        wide = width >= LABELLED
-        row = Row().put(" ")
-        for layer in LAYERS:
-            names = [Span(clean(" · ".join(process.found.layers.get(layer, ())), 60))]
-            if layer == "compiler":
-                names = _makers(self.scene) or names
-            if not names[0].text:
-                continue
-            if wide:
-                row.put("   " if row.width > 1 else "").put(f"{_LAYER_LABELS[layer]} ", "dim").add(names)
-            else:
-                row.put(" · " if row.width > 1 else "", "rule").add(names)
+        told = {layer: spans for layer in LAYERS if (spans := _layer(self.scene, process, layer))[0].text}
+        if width < LABELLED:
+            row = _in_one_row(told, Span(" · ", "rule"), {})
+        else:
+            row = _in_one_row(told, Span("   "), _LAYER_LABELS)
+            if row.width > width:
+                row = _in_one_row(told, Span("  "), _LAYER_LABELS)
         return [Line(clipped(row.line().spans, width))]
+
+
+def _layer(scene: Scene, process: ProcessState, layer: str) -> list[Span]:
+    loaded = [Span(clean(" · ".join(process.found.layers.get(layer, ())), 60))]
+    return layer == "compiler" and _makers(scene) or loaded
+
+
+def _in_one_row(told: Mapping[str, list[Span]], gap: Span, labels: Mapping[str, str]) -> Row:
+    row = Row(Span(" "))
+    for layer, spans in told.items():
+        row.add([gap] if row.width > 1 else [])
+        row.add([Span(f"{labels[layer]} ", "dim")] if labels else []).add(spans)
+    return row
 
 
 def _makers(scene: Scene) -> list[Span]:
@@ -257,19 +266,34 @@ def _activity(scene: Scene, t0: int, t1: int, cells: int) -> list[float]:
 
 
 class KeyLine(Watcher):
-    """What can be pressed here, taken from the bindings themselves; or a message while there is one."""
+    """What can be pressed here, or clicked, taken from the bindings themselves."""
 
     DEFAULT_CSS = "KeyLine { height: 1; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: list[tuple[range, str]] = []  # columns, and the id of what is done there
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         pairs = self._pairs()
         gap = "   " if width >= WIDE else "  "
-        while len(pairs) > 3 and spans_width(keys(*pairs, gap=gap)) + 1 > width:
-            pairs.pop(-3)  # help and quit stay
-        return [Row(back="bar").put(" ").add(keys(*pairs, gap=gap)).line()]
+        while len(pairs) > 3 and spans_width(keys(*pairs.values(), gap=gap)) + 1 > width:
+            del pairs[list(pairs)[-3]]  # help and quit stay
+        row = Row(back="bar").put(" ")
+        self._places = []
+        for id, pair in pairs.items():
+            row.put(gap if self._places else "")
+            start = row.width
+            self._places.append((range(start, row.add(keys(pair)).width), id))
+        return [row.line()]
 
-    def _pairs(self) -> list[tuple[str, str]]:
-        """In the order of KEY_ORDER; the screens' digits, and what goes forth and back, as one."""
+    def on_click(self, event: events.Click) -> None:
+        for columns, id in self._places:
+            if event.x in columns:
+                self.host.act(id)
+
+    def _pairs(self) -> dict[str, tuple[str, str]]:
+        """By id, in the order of KEY_ORDER; the screens' digits, and what goes forth and back, as one."""
         shown: dict[str, tuple[str, str]] = {}
         page = cast("Page", self.screen)
         for active in self.screen.active_bindings.values():
@@ -284,8 +308,8 @@ class KeyLine(Watcher):
         screens = [key for _, (key, meaning) in shown.items() if meaning.startswith("screen:")]
         pairs = {id: pair for id, pair in shown.items() if not pair[1].startswith("screen:")}
         ordered = sorted(pairs, key=lambda id: _KEY_ORDER.get(id, _ELSEWHERE))
-        first = [(f"{screens[0]}-{screens[-1]}", "screens")] if len(screens) > 1 else []
-        return [*first, *(pairs[id] for id in ordered)]
+        first = {"": (f"{screens[0]}-{screens[-1]}", "screens")} if len(screens) > 1 else {}
+        return {**first, **{id: pairs[id] for id in ordered}}
 
 
 _TOGETHER = (

@@ -13,6 +13,7 @@ from acceltop.profiler.text import clean
 from acceltop.views.draw.glyphs import Glyphs
 from acceltop.views.draw.line import Line, Row, Span
 from acceltop.views.draw.rule import rule
+from acceltop.views.keys import SCREEN_OF
 from acceltop.views.scene import Scene
 from acceltop.views.theme import Palette
 from acceltop.views.widgets.canvas import Canvas
@@ -102,7 +103,10 @@ class Pane(Watcher):
         self.app.notify(f"copied: {shorten(text, 60)}", timeout=2, markup=False)
 
     def on_click(self, event: events.Click) -> None:
-        self.clicked(event.x, event.y - 1)
+        if event.y == 0:
+            self.host.act(SCREEN_OF.get(self.number, ""))
+        else:
+            self.clicked(event.x, event.y - 1)
 
     def clicked(self, x: int, y: int) -> None:
         """A click at column `x` of line `y` of the body."""

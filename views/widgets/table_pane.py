@@ -182,7 +182,8 @@ class TablePane(Pane, Generic[T]):
         if y == 0:
             column = column_at(self._placed, x)
             if column is not None and column.key is not None:
-                self.reverse = not self.reverse if column.id == self.sort else False
+                again = column is self._sorted_by([placed.column for placed in self._placed])
+                self.reverse = again and not self.reverse
                 self._sort_by(column)
             return
         at = self._top + y - 1
