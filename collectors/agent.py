@@ -166,7 +166,7 @@ class Link:
     def read(self) -> Iterator[Frame]:
         """The Frames that have come in whole; ends the link when the agent has gone or talks nonsense."""
         try:
-            data = self._sock.recv(1 << 20)
+            data = self._sock.recv(1 << 16)  # for more, memory would be mapped anew each time
         except BlockingIOError:
             return
         except OSError:

@@ -141,7 +141,7 @@ class Order(Generic[T]):
         return sorted(items, key=lambda item: rank(identity(item), last))
 
     def is_due(self, now_s: float, last_key_s: float) -> bool:
-        """Whether the last order has been kept for so long that no new rows seem to come, with which it would change."""
+        """Whether the last order was kept for so long that no new rows seem to come, with which it would change."""
         return self.waits and self._is_free(now_s - SETTLE_S, last_key_s)
 
     def _is_free(self, now_s: float, last_key_s: float) -> bool:

@@ -15,6 +15,7 @@ from acceltop.profiler.analysis.steps import LATE, own_time
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.history.bands import Ints
 from acceltop.profiler.model import PHASES
+from acceltop.profiler.timeline import StepColumns
 from acceltop.views.moment import Playhead
 from acceltop.views.scene import Scene
 
@@ -125,9 +126,7 @@ def _chart(scene: Scene, pid: int, width: int) -> StepChart | None:
         return None
     # The last steps one by one show a pattern best; who zooms out wants to see more of them.
     group = 1 if scene.head.zoom <= Playhead.zoom else _nice(math.ceil(count / width))
-    # Groups begin at multiples of their size, so that a column stays what it is when steps come.
-    first = np.flatnonzero(np.diff(steps.index // group, prepend=-1))[-width:]
-    slowest = first if group == 1 else _slowest(steps.duration_ns, [*first.tolist(), count])
+    slowest = np.arange(count)[-width:] if group == 1 else _slowest(steps, group, width)
     durations, phases = steps.duration_ns[slowest], {name: steps.phases[name][slowest] for name in PHASES}
     parts = tuple(name for name, column in phases.items() if (column >= 0).any())
     heights = [np.maximum(phases[name], 0).tolist() for name in parts] or [durations.tolist()]
@@ -136,8 +135,11 @@ def _chart(scene: Scene, pid: int, width: int) -> StepChart | None:
     return StepChart(parts or ("other",), list(zip(*heights, strict=True)), group, nice_ceiling(high * 1.05))
 
 
-def _slowest(durations: Ints, edges: Sequence[int]) -> Ints:
-    """Which one it is between each edge and the next."""
+def _slowest(steps: StepColumns, group: int, width: int) -> Ints:
+    """Which one it is of each of the last `width` groups. They begin at multiples of their size, so that a column stays
+    what it is when steps come."""
+    first = np.flatnonzero(np.diff(steps.index // group, prepend=-1))[-width:]
+    edges, durations = [*first.tolist(), len(steps.index)], steps.duration_ns
     return np.array([start + durations[start:end].argmax() for start, end in pairwise(edges)])
 
 
