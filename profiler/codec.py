@@ -102,33 +102,34 @@ def _without_none(args: tuple[Any, ...]) -> Any:
 @cache
 def _record(kind: type) -> Convert:
     hints = get_type_hints(kind)
-    readers = [(f.name, wire_name(kind, f.name), _reader(hints[f.name]), f) for f in fields(kind)]
+    readers = {wire_name(kind, f.name): (f.name, _reader(hints[f.name])) for f in fields(kind)}
     # The empty value of a column or mapping is not written, so it is what an absent one means.
-    empty = {name: _EMPTY[get_origin(hints[name])] for name, *_ in readers if get_origin(hints[name]) in _EMPTY}
+    needed = {
+        f.name: _EMPTY.get(get_origin(hints[f.name]))
+        for f in fields(kind)
+        if f.default is MISSING and f.default_factory is MISSING
+    }
 
     def read(data: Any) -> Any:
-        if not isinstance(data, dict):
-            raise CodecError(f"{kind.__name__}: expected an object")
         known = {}
-        for field, name, reader, spec in readers:
-            if (value := data.get(name)) is not None:
-                known[field] = _field(kind, name, reader, value)
-            elif spec.default is MISSING and spec.default_factory is MISSING:
-                if field not in empty:
-                    raise CodecError(f"{kind.__name__}: no {name}")
-                known[field] = empty[field]()
+        name = ""
+        try:
+            for name, value in _expect(dict, data).items():
+                if value is not None and name in readers:
+                    field, reader = readers[name]
+                    known[field] = reader(value)
+        except CodecError:
+            raise
+        except (TypeError, ValueError, OverflowError) as error:
+            raise CodecError(f"{kind.__name__}.{name}: {error}") from None
+        for field, empty in needed.items():
+            if field not in known:
+                if empty is None:
+                    raise CodecError(f"{kind.__name__}: no {wire_name(kind, field)}")
+                known[field] = empty()
         return kind(**known)
 
     return read
-
-
-def _field(kind: type, name: str, reader: Convert, value: object) -> Any:
-    try:
-        return reader(value)
-    except CodecError:
-        raise
-    except (TypeError, ValueError, OverflowError) as error:
-        raise CodecError(f"{kind.__name__}.{name}: {error}") from None
 
 
 _EMPTY: dict[Any, Callable[[], Any]] = {tuple: tuple, Mapping: dict}
@@ -161,6 +162,10 @@ def _shared(text: str) -> str:
     return text
 
 
+def _str(value: Any) -> str:
+    return _shared(value) if type(value) is str else _expect(str, value)
+
+
 def _int(value: Any) -> int:
     if type(value) is not int:
         raise TypeError(f"expected int, found {type(value).__name__}")
@@ -181,6 +186,6 @@ def _float(value: Any) -> float:
 _SCALARS: dict[Any, Convert] = {
     int: _int,
     float: _float,
-    str: lambda value: _shared(_expect(str, value)),
+    str: _str,
     bool: lambda value: _expect(bool, value),
 }
