@@ -94,9 +94,8 @@ def _traced(target: Target) -> TargetError | None:
     if not target.tracer_pid:
         return None
     command = clean(" ".join(proc.arguments(target.tracer_pid)), 80)
-    return Occupied(
-        f"it is being traced by process {target.tracer_pid} ({command})", "end that tool, then attach again"
-    )
+    cause = f"process {target.pid} is being traced by process {target.tracer_pid} ({command})"
+    return Occupied(cause, "end that tool, then attach again")
 
 
 def _forbidden(target: Target) -> TargetError | None:
@@ -142,7 +141,8 @@ def _not_python(target: Target) -> TargetError | None:
     if target.interpreter is not None:
         return None
     if not target.libraries:
-        return TargetError(f"the memory map of process {target.pid} can't be read", "run with sudo")
+        step = "it is out of reach for root, too: one of the kernel's own?" if has_capability() else "run with sudo"
+        return TargetError(f"the memory map of process {target.pid} can't be read", step)
     return TargetError(
         f"process {target.pid} ({clean(target.command, 40)}) is not a Python process",
         "attach to the Python process itself, or to its launcher with --tree",

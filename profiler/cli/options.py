@@ -93,7 +93,7 @@ def add_only(parser: argparse.ArgumentParser) -> None:
 def add_target(parser: argparse.ArgumentParser) -> None:
     """What every verb takes that watches processes."""
     parser.add_argument("target", nargs="?", metavar="TARGET", help="PID or PID,PID")
-    parser.add_argument("-n", "--name", metavar="PATTERN", help="the processes whose command line holds PATTERN")
+    parser.add_argument("-n", "--name", metavar="PATTERN", help="Python processes whose command line holds PATTERN")
     parser.add_argument("--tree", action="store_true", help="the ranks of a launcher; else all Python below it, too")
     add_attaching(parser)
 

@@ -50,7 +50,7 @@ def _by_number(text: str) -> tuple[int, ...]:
 def _by_name(pattern: str) -> tuple[int, ...]:
     found = processes.find(pattern)
     if not found:
-        raise TargetError(f"no process's command line holds {clean(pattern, 60)!r}", _LIST)
+        raise TargetError(f"no Python process's command line holds {clean(pattern, 60)!r}", _LIST)
     return _without_forks(found)
 
 

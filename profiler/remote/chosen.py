@@ -22,8 +22,8 @@ def resolve(args: Namespace) -> tuple[int, ...]:
         return pids
     others = tuple(pid for pid in pids if not is_ours(proc.arguments(pid)))
     if not others:
-        step = "acceltop ssh HOST snapshot lists what runs there"
-        raise TargetError(f"no process's command line holds {clean(args.name, 60)!r}, but for acceltop's own", step)
+        which = f"no Python process's command line holds {clean(args.name, 60)!r}, but for acceltop's own"
+        raise TargetError(which, "acceltop ssh HOST snapshot lists what runs there")
     return others
 
 

@@ -125,6 +125,13 @@ def test_not_python() -> None:
         assert "(sleep 60) is not a Python process" in refused(pid)
 
 
+@needs_root
+def test_one_of_the_kernels_own() -> None:
+    if not Path("/proc/2/comm").exists() or Path("/proc/2/comm").read_text() != "kthreadd\n":
+        pytest.skip("processes of the kernel are not seen from this container")
+    assert "one of the kernel's own" in refused(2)
+
+
 def test_too_old() -> None:
     old = python(7) or pytest.skip("no Python 3.7 on this machine")
     with running(LOOP, program=old) as process:

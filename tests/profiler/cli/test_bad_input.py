@@ -61,7 +61,7 @@ def test_no_such_process_is_code_3() -> None:
 def test_a_name_that_nobody_has_is_code_3() -> None:
     result = acceltop("attach", "-n", "no-such-training-job.py")
     assert result.returncode == 3
-    assert "no process's command line holds" in one_line(result)
+    assert "no Python process's command line holds" in one_line(result)
 
 
 def test_a_process_that_is_not_python_is_code_3() -> None:
