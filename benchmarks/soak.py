@@ -41,7 +41,7 @@ def rss_over_time(seconds: float, interval_s: float) -> Iterator[tuple[float, in
     with tempfile.TemporaryDirectory() as folder:
         environ = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "HOME": folder, "FAKE_NVML_WAVES": "1"}
         environ["LD_LIBRARY_PATH"] = str(library(Path(folder) / "lib"))
-        command = (sys.executable, "-m", "benchmarks.targets.screen_kernels", str(interval_s), "short")
+        command = (sys.executable, "-m", "benchmarks.targets.screen_kernels", str(interval_s))
         with Screen(command, environ) as screen:
             screen.first(rb"kernel_\d+")
             for look in range(1, LOOKS + 1):

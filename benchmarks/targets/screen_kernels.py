@@ -1,9 +1,9 @@
-"""The live screens over this machine's devices and a job whose table of kernels has 300 rows, new ones each second.
+"""The live screens over this machine's devices and a made job with 300 kernels, for `benchmarks.soak`.
 
-    python -m benchmarks.targets.screen_kernels [INTERVAL_S [short]]
+    python -m benchmarks.targets.screen_kernels INTERVAL_S
 
-Stands for an attached job where no GPU is: the sources are the real ones, and one more gives the Frames of the job.
-`short` keeps so little that all of it is full after a minute or two.
+A reading of the job, with a whole new table, comes each interval, as often as no real job would give one; so little of
+it is kept that all is full after some hundred of them.
 """
 
 from __future__ import annotations
@@ -70,5 +70,4 @@ def make(context: SourceContext, sinks: Sequence[Sink], ticks: Sequence[Callable
 
 
 if __name__ == "__main__":
-    interval_s = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
-    watch(SourceContext(interval_s, (os.getppid(),)), make=make, limits=SHORT if "short" in sys.argv else None)
+    watch(SourceContext(float(sys.argv[1]), (os.getppid(),)), make=make, limits=SHORT)
