@@ -166,7 +166,7 @@ def _snapshot(machines: Machines, args: argparse.Namespace) -> int:
     if args.json:
         output.write_json(summary.document())
     else:
-        output.write_report(summary.document(), args)
+        output.write_report(summary.document(), args, reading=True)
     return Exit.DONE
 
 

@@ -55,12 +55,14 @@ def write_json(document: Mapping[str, Any]) -> None:
     sys.stdout.write("\n")
 
 
-def write_report(document: Mapping[str, Any], args: argparse.Namespace, stream: TextIO | None = None) -> None:
-    """The text report, as `stream` (stdout) can show it."""
+def write_report(
+    document: Mapping[str, Any], args: argparse.Namespace, stream: TextIO | None = None, reading: bool = False
+) -> None:
+    """The text report, as `stream` (stdout) can show it. `reading`: of one reading."""
     from acceltop.profiler.cli.report_text import render
 
     stream = stream or sys.stdout
-    text = render(document, width=width(stream), colour=in_colour(args, stream), ascii_only=not speaks_unicode(stream))
+    text = render(document, width(stream), in_colour(args, stream), not speaks_unicode(stream), reading)
     stream.write(text if text.endswith("\n") else f"{text}\n")
 
 

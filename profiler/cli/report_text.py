@@ -35,12 +35,18 @@ _ASCII = {ord(char): plain for char, plain in zip("─·–…▲▼●▸→×�
 Document = Mapping[str, Any]
 
 
-def render(document: Document, width: int = 100, colour: bool = False, ascii_only: bool = False) -> str:
-    """The report, `width` columns wide (80 to 160), in colour or plain; ends with a newline."""
+def render(
+    document: Document, width: int = 100, colour: bool = False, ascii_only: bool = False, reading: bool = False
+) -> str:
+    """The report, `width` columns wide (80 to 160), in colour or plain; ends with a newline.
+
+    `reading`: the document is one reading, which looks into no process.
+    """
     document = _cleaned(document)
     width = min(max(width, NARROWEST), WIDEST)
     paint = painter(colour)
-    sections = (_title, _devices, _processes, _steps, _kernels, _copies, _more_kernels, _stacks, _notes, _measurement)
+    inside = (_steps, _kernels, _copies, _more_kernels, _stacks)
+    sections = (_title, _devices, _processes, *(() if reading else inside), _notes, _measurement)
     blocks = [lines for section in sections if (lines := section(document, width, paint))]
     text = "\n\n".join("\n".join(line.rstrip() for line in block) for block in blocks) + "\n"
     return text.translate(_ASCII).encode("ascii", "replace").decode() if ascii_only else text

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.write_json(document)
     else:
-        output.write_report(document, args)
+        output.write_report(document, args, reading=True)
     return Exit.DONE
 
 

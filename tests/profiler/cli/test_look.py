@@ -42,6 +42,7 @@ def test_snapshot_as_text_and_without_a_verb() -> None:
         result = acceltop(*words, "--only", "host")
         assert result.returncode == 0
         assert "─ devices ─" in result.stdout and "\x1b" not in result.stdout
+        assert "─ kernels ─" not in result.stdout  # it looks into no process
 
 
 def test_a_stream_that_speaks_ascii_alone_gets_ascii() -> None:
