@@ -169,13 +169,17 @@ class Meter:
             self.lasting.append(median(around) / max(median(self._pause), 1e-9) - 1)
             self._pause, self._after = [], 0
 
-    def ratio(self, period_s: float) -> Optional[float]:
-        """Measured slow-down; None while too little was seen to tell it from noise."""
+    def ratio(self, period_s: float, budget: float) -> Optional[float]:
+        """Measured slow-down; None while it can't be told from noise: too little was seen, or what was seen allows for
+        anything from nothing to well above the budget, as on a machine that is busy with other things."""
         if len(self.extra) < LEAST_WINDOWS or len(self.lasting) < LEAST_PAUSES:
             return None
-        added = max(0.0, median(self.extra)) / period_s
-        lasting = median(self.lasting)
-        return added + (lasting if lasting > 2 * _error(self.lasting) else 0.0)
+        added = [max(0.0, extra) / period_s for extra in _range(self.extra)]
+        lasting = _range(self.lasting)
+        if lasting[0] <= 0:  # none that is sure
+            lasting = [0.0, 0.0, max(0.0, lasting[2])]
+        least, told, most = (added[at] + lasting[at] for at in range(3))
+        return None if least <= budget and most - least > 2 * budget else told
 
 
 def _last(values: Deque[float], count: int) -> List[float]:
@@ -188,19 +192,16 @@ def median(values: Any) -> float:
     return float(ordered[n // 2] if n % 2 else (ordered[n // 2 - 1] + ordered[n // 2]) / 2) if n else 0.0
 
 
-def _error(values: Any) -> float:
-    """Standard error of a median, from the spread of the middle half (robust against stalls)."""
+def _range(values: Any) -> List[float]:
+    """The median, between the least and the most that the true one may be, however the values are spread."""
     ordered = sorted(values)
-    n = len(ordered)
-    if n < 4:
-        return float("inf")
-    spread = (ordered[3 * n // 4] - ordered[n // 4]) / 1.349
-    return float(1.253 * spread / n**0.5)
+    place = max(0, int(len(ordered) / 2 - len(ordered) ** 0.5))  # two standard errors of a median's place
+    return [ordered[place], median(ordered), ordered[-1 - place]]
 
 
 def cost_frame(pid: int, now_ns: int, plan: Plan, meter: Meter, stall_s: float) -> Dict[str, Any]:
     """A `Cost` frame: measured where the job's steps allow, otherwise an estimate."""
-    measured = meter.ratio(plan.period_s())
+    measured = meter.ratio(plan.period_s(), plan.budget)
     frame: Dict[str, Any] = {
         "kind": "Cost",
         "time_ns": now_ns,
