@@ -28,7 +28,10 @@ class StepChartPane(Pane):
     """The steps of the time that charts cover, over what they consist of."""
 
     number, title = "3", "steps"
-    explains = "Each column is a step, or the slowest of several when zoomed out; its parts are the phases of a step."
+    explains = (
+        "Each column is a step, or the slowest of several when zoomed out; its parts are the phases of a step. Steps are "
+        "numbered from the first that was seen, not as the job itself may count them."
+    )
 
     def hints(self) -> Iterable[Span]:
         told = " · ".join(self._told())
