@@ -29,8 +29,8 @@ class StepChartPane(Pane):
 
     number, title = "3", "steps"
     explains = (
-        "Each column is a step, or the slowest of several when zoomed out; its parts are the phases of a step. Steps are "
-        "numbered from the first that was seen, not as the job itself may count them."
+        "Each column is a step, or the slowest of several when zoomed out; its parts are the phases of a step. Steps "
+        "are numbered from the first that was seen, not as the job itself may count them."
     )
 
     def hints(self) -> Iterable[Span]:
