@@ -27,6 +27,7 @@ ANSWER_S = 8.0  # from the injection to the agent's first word: a main thread in
 HELLO_S = 2.0  # it comes within milliseconds; an agent that leaves needs as long as a window takes to close
 FRAMEWORK_S = 5.0  # then "no framework" is said
 LISTEN_S = 0.25
+SPARE_S = 0.1
 SWEEP_S = 0.3  # a killed process takes a moment to be gone
 
 
@@ -63,8 +64,8 @@ class Source:
             yield _note(pid, "info", "agent.attached", link.story)
 
     def poll(self) -> Iterator[Frame]:
-        """Frames as they come, for one interval."""
-        end = monotonic() + self._context.interval_s
+        """Frames as they come, for an interval, but not to its end: the session would leave out the next one."""
+        end = monotonic() + self._context.interval_s - min(0.1 * self._context.interval_s, SPARE_S)
         while not self._context.stop.is_set():
             left = end - monotonic()
             if left <= 0:

@@ -285,8 +285,8 @@ class _Runner:
 
     def _poll(self, source: Source) -> None:
         interval, stop = self._context.interval_s, self._context.stop
-        due = monotonic()
-        while not stop.wait(max(0.0, due - monotonic())):
+        due, pause_s = round(monotonic() / interval) * interval, 0.0
+        while not stop.wait(pause_s):
             self._begin(source.deadline_s)
             frames = source.poll()
             if frames is None:
@@ -294,8 +294,9 @@ class _Runner:
             self._emit_all(frames)
             self._begin(None)
             self.readings += 1
-            # On the grid of the first reading, but readings that were missed stay missed.
+            # All sources at the same moments: what is awake and in the caches serves all. What was missed stays missed.
             due += interval * max(1, int((monotonic() - due) / interval) + 1)
+            pause_s = max(0.0, due - monotonic())
 
     def _opened(self) -> None:
         if self._call is not None:

@@ -9,12 +9,15 @@ from itertools import chain
 from pathlib import Path
 
 from tests.attach.processes import running
+from tests.waiting import wait_for
 
 from acceltop.collectors.agent import Source
 from acceltop.profiler.agent.server import MOST_CLIENTS, SOCKET
 from acceltop.profiler.attach import leftovers, proc
 from acceltop.profiler.attach.delivery import BASES
+from acceltop.profiler.clock import monotonic
 from acceltop.profiler.model import Frame, Note
+from acceltop.profiler.session import Session
 from acceltop.profiler.source import SourceContext
 
 LOOP = "ready()\nwhile True: sum(range(1000))"
@@ -66,3 +69,12 @@ def test_where_too_many_watch_that_is_the_reason() -> None:
         for _ in range(MOST_CLIENTS - 1):
             stack.enter_context(socket.socket(socket.AF_UNIX)).connect(str(place_in(process.pid) / SOCKET))
         assert [note.code for note in notes(last, process.pid)] == ["agent.attached", "agent.full"]
+
+
+def test_it_is_listened_to_in_each_interval_not_in_every_other() -> None:
+    session = Session({"agent": Source}, SourceContext(interval_s=0.2), [])
+    began = monotonic()
+    session.start()
+    wait_for(lambda: not session.waiting_for(7))
+    session.stop()
+    assert monotonic() - began < 2.3
