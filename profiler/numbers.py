@@ -101,6 +101,12 @@ def duration(ns: float | None) -> str:
     return f"{'-' if seconds < 0 else ''}{whole} {big_name} {rest:02d} {small_name}"
 
 
+def duration_beside(ns: float, other_ns: float) -> str:
+    """With its unit only where that differs: `31.0` beside `18.0 ms`, `1.30 ms` beside `940 µs`."""
+    _, _, unit = duration(other_ns).partition(" ")
+    return duration(ns).removesuffix(f" {unit}")
+
+
 _CLOCK: tuple[tuple[float, int, str, int, str], ...] = (
     (3600, 60, "min", 1, "s"),
     (86400, 3600, "h", 60, "min"),

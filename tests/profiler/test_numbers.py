@@ -101,6 +101,11 @@ def test_a_count_without_room_has_a_prefix(value: int, text: str) -> None:
     assert numbers.fitting(value, 6) == text
 
 
+def test_a_duration_beside_another_leaves_out_the_unit_that_they_share() -> None:
+    assert numbers.duration_beside(31e6, 18e6) == "31.0"
+    assert numbers.duration_beside(1.3e6, 940e3) == "1.30 ms"
+
+
 def test_bar_in_eighths() -> None:
     assert numbers.bar(0.5, 4) == "██  "
     assert numbers.bar(1 / 32, 4) == "▏   "

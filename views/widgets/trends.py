@@ -114,7 +114,7 @@ def step_block(scene: Scene, width: int, height: int) -> list[Line]:
 def _step_title(facts: StepFacts, parts: tuple[Span, ...], width: int) -> tuple[Span, ...]:
     """The figures as far as the legend leaves room: without it nobody can read the chart."""
     median = [Span("step ", "dim"), Span(numbers.duration(facts.median), "*text")]
-    figures = [*median, Span(f"  p99 {_milliseconds(facts.p99)}", "dim")]
+    figures = [*median, Span(f"  p99 {numbers.duration_beside(facts.p99, facts.median)}", "dim")]
     for left in (figures, median, []):
         if spans_width(left) + spans_width(parts) + 2 <= width:
             return ends(left, parts, width)
