@@ -6,12 +6,13 @@ thread may be using at that moment, and crashes the job within some hundred wind
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import time
 from collections import deque
-from typing import Any, Callable, Deque, List
+from typing import Any, Callable, Deque
 
-POLL_S, SLOWEST_POLL_S = 0.0005, 0.01
+AGAIN_S = 0.001  # after "not now"
 
 
 class Errand:
@@ -20,21 +21,39 @@ class Errand:
     def __init__(self, call: Callable[[], bool]) -> None:
         self.call = call
         self.claim = [True]  # list.pop is atomic
-        self.done: List[bool] = []
+        self.again = False
+        self._over = _thread.allocate_lock()
+        self._over.acquire()
+
+    def run(self) -> None:
+        """Nothing that goes wrong here may reach the user's code."""
+        try:
+            self.again = not self.call()
+        except Exception:
+            return  # it will not go better a second time; its caller sees what it left
+        finally:
+            self._over.release()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Asleep, since each look would take the interpreter from the job. False: taken back."""
+        if not self._over.acquire(timeout=max(0.0, timeout_s)):
+            try:
+                self.claim.pop()
+                return False
+            except IndexError:
+                self._over.acquire()  # it begins just now
+        return True
 
 
 def serve(errands: Deque[Errand]) -> None:
-    """In the thread that they are for. Never raises: it stands in the middle of the user's code."""
+    """In the thread that they are for."""
     while errands:
         try:
             errand = errands.popleft()
             errand.claim.pop()
         except IndexError:
             continue  # taken back meanwhile
-        try:
-            errand.done.append(bool(errand.call()))
-        except Exception:
-            errand.done.append(True)  # it will not go better a second time; its caller sees what it left
+        errand.run()
 
 
 class StepEnd:
@@ -54,21 +73,13 @@ class StepEnd:
             errand = Errand(call)
             self._errands.append(errand)
             self._knock(end)
-            pause = POLL_S
-            while not errand.done:
-                if time.monotonic() > end and errand.claim:
-                    try:
-                        errand.claim.pop()
-                        return False
-                    except IndexError:
-                        continue  # it begins just now
-                time.sleep(pause)
-                pause = min(SLOWEST_POLL_S, 1.2 * pause)
-            if errand.done[0]:
+            if not errand.wait(end - time.monotonic()):
+                return False
+            if not errand.again:
                 return True
             if time.monotonic() > end:
                 return False
-            time.sleep(2 * POLL_S)
+            time.sleep(AGAIN_S)
 
     def _knock(self, end: float) -> None:
         """Nothing to do: the next step's end comes by itself."""
@@ -94,4 +105,4 @@ class MainThread(StepEnd):
 
     def _knock(self, end: float) -> None:
         while ctypes.pythonapi.Py_AddPendingCall(self._pointer, None) != 0 and time.monotonic() < end:
-            time.sleep(POLL_S)  # its queue of 32 is full
+            time.sleep(AGAIN_S)  # its queue of 32 is full

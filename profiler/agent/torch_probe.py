@@ -23,12 +23,15 @@ STEPS_EVERY_S = 1.0  # to tell them twice as often cost a job in pure Python hal
 COST_EVERY_S = 1.0
 MEMORY_EVERY_S = 2.0
 SLICES_EVERY_S = 10.0
-RETRY_S = 0.5  # until the next try where no window could be opened
+RETRY_S = 0.5  # until the next try where no window may be opened
+MISSED_S = (0.05, 0.15)  # and where the thread that trains did not come by
 LOOKS = 5  # at the training thread's Python line, within one window
+LOOK_S = 0.004  # between two of them at least, in the mean: each stops the job for a moment
 MOST_STEPS = 2000  # in one frame
 SOON_S = 0.3  # until a window, for somebody new
 MARK_S = 3.5e-6  # what the job pays for each mark of the hooks, by `benchmarks.hooks_cost`
 RECORD_S = 9e-7  # and, in a window, for each event, by `benchmarks.step_cost`
+WAITED = 0.5  # of our work on a window the job waits for so much, by `benchmarks.agent_cost`: it is in ops meanwhile
 BLIND = 8  # windows in a row without a kernel: it is no longer that they are too short
 
 
@@ -168,11 +171,12 @@ class Probe:
         self._session.trainer = self._tracker.thread
         reason = self._session.wait_reason()
         self._say(reason)
-        if reason is None and self._session.start():
-            length = self._plan.ask_s()
-            self._close_at = time.monotonic() + length
-            self._looks = []
-            self._next_look = time.monotonic() + random.uniform(0, 2 * length / LOOKS)
+        if reason is None:
+            self._next_window = now + random.uniform(*MISSED_S)
+            if self._session.start(self._plan.window_s()):
+                self._close_at = self._session.asked_s + self._plan.ask_s()
+                self._looks = []
+                self._next_look = self._look_after(time.monotonic())
 
     def _say(self, reason: Optional[str]) -> None:
         if reason != self._said:
@@ -182,12 +186,15 @@ class Probe:
 
     def _look(self, now: float) -> None:
         """Where the training thread's Python stands; it lets us look while it is inside an op."""
-        self._next_look = now + random.uniform(0, 2 * self._plan.window_s() / LOOKS)
+        self._next_look = self._look_after(now)
         ident = self._tracker.thread or threading.main_thread().ident
         native = native_id(threading._active.get(ident))  # type: ignore[attr-defined]
         place = user_line(sys._current_frames().get(ident or 0))
         if native is not None and place:
             self._looks.append((time.time_ns(), native, place))
+
+    def _look_after(self, now: float) -> float:
+        return now + random.uniform(0, 2 * max(self._plan.window_s() / LOOKS, LOOK_S))
 
     def _rest(self) -> None:
         """Between two pieces of the work on a window, which nobody needs any more when the process ends."""
@@ -207,7 +214,7 @@ class Probe:
         worked, length = time.thread_time() - begin, (session.closed_ns - session.opened_ns) / NS
         self._reading_s += worked
         self._stall_s = max(session.start_s, session.stop_s, 0.9 * self._stall_s)
-        price = session.start_s + RECORD_S * window.events + session.stop_s + worked
+        price = session.start_s + RECORD_S * window.events + session.stop_s + WAITED * worked
         self._plan.learn(window.events, length, price, behind / NS)
         self._look_whether_blind(window)
         self._next_window = time.monotonic() + self._plan.period_s()

@@ -45,29 +45,30 @@ class Node:
     """An op on its thread's stack while the window is walked through. Points at nothing that points back: it is gone
     as soon as it was looked at, and never work for the garbage collector."""
 
-    __slots__ = ("thread", "start", "end", "name", "cut", "number", "annotation", "parent", "inside", "root", "phase")
+    __slots__ = ("thread", "start", "end", "cut", "number", "annotation", "parent", "inside", "key", "root")
+    key: Key
+    root: Optional[str]  # the framework op of what is in it
 
     def __init__(self, op: Op, parent: Optional[Node], phases: Phases) -> None:
-        self.thread, self.start, negative_end, self.name, self.cut, self.number, self.annotation = op
-        self.end, self.parent, self.inside = -negative_end, parent, 0
-        self.phase = _phase(self.name)
-        # The framework op: the outermost one that is not merely an annotation or an autograd node.
-        self.root = self.name
+        self.thread, self.start, negative_end, name, self.cut, self.number, self.annotation = op
+        end = -negative_end
+        self.end, self.parent, self.inside = end, parent, 0
+        root = phase = None
         if parent is not None:
-            parent.inside += min(self.end, parent.end) - self.start
-            self.phase = self.phase or parent.phase
-            if not (parent.annotation or parent.name.startswith("autograd::")):
-                self.root = parent.root
-        self.phase = self.phase or phases.of(op)
-
-    @property
-    def own_ns(self) -> int:
-        return max(0, self.end - self.start - self.inside)
+            parent.inside += (end if end < parent.end else parent.end) - self.start
+            root, phase = parent.root, parent.key[2]
+        self.key, self.root = _place(name, self.annotation, root, phase or phases.of(op))
 
 
 @lru_cache(maxsize=4096)
-def _phase(name: str) -> Optional[str]:
-    return next((phase for prefix, phase in PHASE_OF if name.startswith(prefix)), None)
+def _place(name: str, annotation: bool, root: Optional[str], phase: Optional[str]) -> Tuple[Key, Optional[str]]:
+    """Of an op in a framework op and a phase, if any: what it is added up by, and the framework op of what is in it.
+
+    That is the outermost one that is not merely an annotation or an autograd node.
+    """
+    own = next((phase for prefix, phase in PHASE_OF if name.startswith(prefix)), phase)
+    inner = None if annotation or name.startswith("autograd::") else root or name
+    return (name, root or name, own), inner
 
 
 def walk(ops: Iterable[Op], phases: Phases, rest: Callable[[], None]) -> Iterator[Node]:
@@ -94,8 +95,10 @@ class Row:
     def add(self, ns: int, cut: bool, size: Optional[int] = None) -> None:
         self.calls += 1
         self.total += 2 * ns if cut else ns
-        self.size += size or 0
-        self.high = max(self.high, ns)
+        if size:
+            self.size += size
+        if ns > self.high:
+            self.high = ns
         if not cut and (self.low < 0 or ns < self.low):
             self.low = ns
 
@@ -132,10 +135,10 @@ class OpRows:
         self._rows: Dict[Key, Row] = {}
 
     def add(self, node: Node) -> None:
-        key = (node.name, node.root, node.phase)
+        key = node.key
         if self._launchers is not None:
             self._launchers[node.number] = key
-        if node.annotation and not node.name.startswith(COMMUNICATION):
+        if node.annotation and not key[0].startswith(COMMUNICATION):
             return
         for at, thread, place in self._looks:
             if node.start <= at < node.end and thread == node.thread:
@@ -143,7 +146,7 @@ class OpRows:
         row = self._rows.get(key)
         if row is None:
             row = self._rows[key] = Row(_op_fields(key, node.parent))
-        row.add(node.own_ns, node.cut)
+        row.add(max(0, node.end - node.start - node.inside), node.cut)
 
     def frames(self) -> List[Dict[str, Any]]:
         for key, row in self._rows.items():
@@ -158,8 +161,8 @@ def _op_fields(key: Key, parent: Optional[Node]) -> Dict[str, Any]:
     fields: Dict[str, Any] = {"name": name, "kind": "op"}
     if root != name:
         fields["op"] = root
-    elif parent is not None and parent.name.startswith("autograd::"):
-        fields["op"] = parent.name.rsplit(": ", 1)[-1]
+    elif parent is not None and parent.key[0].startswith("autograd::"):
+        fields["op"] = parent.key[0].rsplit(": ", 1)[-1]
     if phase:
         fields["phase"] = phase
     return fields

@@ -26,6 +26,7 @@ from acceltop.profiler.agent.torch_quiet import (
 )
 
 OPEN_S = 1.0  # how long a window waits for the training thread to be at a safe point
+HASTE_S = 1e-4  # how soon another thread gets the interpreter while a window is open, and not after Python's 5 ms
 BIND_S = 2.0  # how long the first one waits for the main thread, where that is another
 CLOSE_S = 0.5  # then it is looked whether that thread still lives
 GIVE_WAY_S = 2.0  # how long a user's thread waits at most for our window to close
@@ -51,7 +52,9 @@ class Session:
         self._annotations = Annotations(torch, lambda: self.open or self._theirs)
         self.must_close = False
         self.opened_ns = self.closed_ns = 0
+        self.asked_s = 0.0  # when it was to open, by time.monotonic
         self.start_s = self.stop_s = 0.0
+        self._switch_s = 0.0
 
     @property
     def cuda(self) -> bool:
@@ -77,12 +80,17 @@ class Session:
             return "it trains in another thread than the main one, which needs a newer PyTorch"
         return None
 
-    def start(self) -> bool:
-        """Opens a window in the thread that trains; False when it did not come by, or may not now."""
+    def start(self, length_s: float) -> bool:
+        """Opens a window of such a length in the thread that trains; False when it did not come by, or may not now.
+
+        One that is over before it could open is none, but for the first: if those opened that met the thread in
+        something long, what comes after that would be seen too often.
+        """
         if self._aside and not self._count and not bound_to_main():
             self.main.run(_bind_kineto, BIND_S)
         self._place = self.step_end if self._aside else self.main
-        self._place.run(self._open_here, OPEN_S)
+        self.asked_s = time.monotonic()
+        self._place.run(self._open_here, length_s if self._count and not self._aside else OPEN_S)
         return self.open
 
     def _open_here(self) -> bool:
@@ -98,7 +106,17 @@ class Session:
         self.opened_ns = time.time_ns()
         self.start_s = time.perf_counter() - begin
         self.open, self.must_close = True, False
+        self._hurry()
         return True
+
+    def _hurry(self) -> None:
+        """A window that is to close waits for the agent's thread to get the interpreter: 5 ms can be most of it."""
+        self._switch_s = sys.getswitchinterval()
+        sys.setswitchinterval(min(HASTE_S, self._switch_s))
+
+    def _hurry_no_more(self) -> None:
+        if abs(sys.getswitchinterval() - HASTE_S) < 1e-6:  # otherwise the job has set another meanwhile
+            sys.setswitchinterval(self._switch_s)
 
     def _capturing(self) -> Optional[bool]:
         """Whether this thread captures a CUDA graph, which a call of a profiler's could break. None: the driver doesn't
@@ -142,6 +160,7 @@ class Session:
                 self._result = self._calls._disable_profiler()
             finally:
                 self.open = False
+                self._hurry_no_more()
                 self.stop_s = time.perf_counter() - begin
                 self._annotations.session_ended()
 
@@ -168,7 +187,9 @@ class Session:
         self._annotations.session_ended()
 
     def in_child(self) -> None:
-        self.open = False
+        if self.open:
+            self.open = False
+            self._hurry_no_more()
 
     def leave(self) -> None:
         self.finish()

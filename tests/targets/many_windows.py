@@ -31,8 +31,9 @@ optimizer.register_step_post_hook(lambda *_: session.step_end.visit())
 def take_windows() -> None:
     taken = events = 0
     while taken < wish.windows:
-        if session.start():
-            time.sleep(random.uniform(0.001, 0.012))
+        length_s = random.uniform(0.001, 0.012)
+        if session.start(length_s):
+            time.sleep(length_s)
             events += len(session.finish())
             taken += 1
     session.leave()

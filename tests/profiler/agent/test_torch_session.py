@@ -6,6 +6,7 @@ torch is built for CPUs here: what its CUDA half answers is set.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -30,7 +31,7 @@ def opens(session: Session) -> bool:
     """Whether a window opens at the end of a step of this thread."""
     session.trainer = -1  # some thread: its steps end here
     opened: list[bool] = []
-    agent = threading.Thread(target=lambda: opened.append(session.start()))
+    agent = threading.Thread(target=lambda: opened.append(session.start(1.0)))
     agent.start()
     while agent.is_alive():
         session.step_end.visit()
@@ -68,6 +69,24 @@ def test_a_window_does_not_wait_for_cuda_where_there_is_no_gpu_for_it(
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert session.wait_reason() is None
+
+
+def test_threads_of_the_job_take_turns_as_before_once_a_window_is_closed(session: Session) -> None:
+    before = sys.getswitchinterval()
+    assert opens(session) and sys.getswitchinterval() < before
+    session.give_way()
+    assert not session.open and sys.getswitchinterval() == before
+
+
+def test_how_threads_take_turns_is_for_the_job_to_say(session: Session) -> None:
+    before = sys.getswitchinterval()
+    assert opens(session)
+    sys.setswitchinterval(0.25)
+    try:
+        session.give_way()
+        assert sys.getswitchinterval() == 0.25
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_an_annotation_that_outlasts_its_window_ends_in_none(monkeypatch: pytest.MonkeyPatch) -> None:
