@@ -31,7 +31,6 @@ MOST_STEPS = 2000  # in one frame
 SOON_S = 0.3  # until a window, for somebody new
 MARK_S = 3.5e-6  # what the job pays for each mark of the hooks, by `benchmarks.hooks_cost`
 RECORD_S = 9e-7  # and, in a window, for each event, by `benchmarks.step_cost`
-WAITED = 0.5  # of our work on a window the job waits for so much, by `benchmarks.agent_cost`: it is in ops meanwhile
 BLIND = 8  # windows in a row without a kernel: it is no longer that they are too short
 
 
@@ -214,7 +213,7 @@ class Probe:
         worked, length = time.thread_time() - begin, (session.closed_ns - session.opened_ns) / NS
         self._reading_s += worked
         self._stall_s = max(session.start_s, session.stop_s, 0.9 * self._stall_s)
-        price = session.start_s + RECORD_S * window.events + session.stop_s + WAITED * worked
+        price = session.start_s + RECORD_S * window.events + session.stop_s + worked
         self._plan.learn(window.events, length, price, behind / NS)
         self._look_whether_blind(window)
         self._next_window = time.monotonic() + self._plan.period_s()
