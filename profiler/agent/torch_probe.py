@@ -17,14 +17,14 @@ from acceltop.profiler.agent.torch_events import Pace, Window
 from acceltop.profiler.agent.torch_hooks import Hooks
 from acceltop.profiler.agent.torch_reach import reach
 from acceltop.profiler.agent.torch_rows import Key, Look, OpRows, Phases, Places, busy, kernel_rows, slices, walk
-from acceltop.profiler.agent.torch_session import Session
+from acceltop.profiler.agent.torch_session import AHEAD_S, Session
 
 STEPS_EVERY_S = 1.0  # to tell them twice as often cost a job in pure Python half a per cent more
 COST_EVERY_S = 1.0
 MEMORY_EVERY_S = 2.0
 SLICES_EVERY_S = 10.0
 RETRY_S = 0.5  # until the next try where no window may be opened
-MISSED_S = (0.05, 0.15)  # and where the thread that trains did not come by
+MISSED_S = 0.1  # at least, and where the thread that trains did not come by
 LOOKS = 5  # at the training thread's Python line, within one window
 LOOK_S = 0.004  # between two of them at least, in the mean: each stops the job for a moment
 MOST_STEPS = 2000  # in one frame
@@ -128,7 +128,7 @@ class Probe:
         now = time.monotonic()
         if self._session.open:
             return min(self._close_at, self._next_look) - now
-        return min(min(self._timers.values()), self._next_window) - now
+        return min(min(self._timers.values()), self._next_window - AHEAD_S) - now
 
     def act(self) -> None:
         now = time.monotonic()
@@ -139,7 +139,7 @@ class Probe:
             elif now >= self._next_look:
                 self._look(now)
             return
-        if now >= self._next_window:
+        if now >= self._next_window - AHEAD_S:
             self._maybe_start_window(now)
             if self._session.open:
                 return
@@ -161,7 +161,7 @@ class Probe:
 
     # ------------------------------------------------------------------ windows
     def _maybe_start_window(self, now: float) -> None:
-        self._next_window = now + RETRY_S
+        at, self._next_window = self._next_window, now + RETRY_S
         if self._plan.budget <= 0:
             return
         if now >= self._next_away:
@@ -171,11 +171,18 @@ class Probe:
         reason = self._session.wait_reason()
         self._say(reason)
         if reason is None:
-            self._next_window = now + random.uniform(*MISSED_S)
-            if self._session.start(self._plan.window_s()):
-                self._close_at = self._session.asked_s + self._plan.ask_s()
+            length = self._plan.ask_s()
+            if self._session.start(at, length):
+                self._close_at = self._session.since_s + length
                 self._looks = []
                 self._next_look = self._look_after(time.monotonic())
+            else:
+                self._next_window = time.monotonic() + self._until_another()
+
+    def _until_another(self) -> float:
+        """Anywhere in a step, or what follows on that which kept the thread away would be seen too often."""
+        step_s = min(PERIOD_S, median(self._recent)) if self._recent else 0.0
+        return max(MISSED_S, step_s) * random.uniform(0.5, 1.5)
 
     def _say(self, reason: Optional[str]) -> None:
         if reason != self._said:

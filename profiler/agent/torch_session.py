@@ -25,8 +25,9 @@ from acceltop.profiler.agent.torch_quiet import (
     window_config,
 )
 
+AHEAD_S = 0.008  # how long before a window `start` is to be called: more than Python's 5 ms
 OPEN_S = 1.0  # how long a window waits for the training thread to be at a safe point
-HASTE_S = 1e-4  # how soon another thread gets the interpreter while a window is open, and not after Python's 5 ms
+HASTE_S = 1e-4  # how soon another thread gets the interpreter around a window, and not after Python's 5 ms
 BIND_S = 2.0  # how long the first one waits for the main thread, where that is another
 CLOSE_S = 0.5  # then it is looked whether that thread still lives
 GIVE_WAY_S = 2.0  # how long a user's thread waits at most for our window to close
@@ -52,7 +53,7 @@ class Session:
         self._annotations = Annotations(torch, lambda: self.open or self._theirs)
         self.must_close = False
         self.opened_ns = self.closed_ns = 0
-        self.asked_s = 0.0  # when it was to open, by time.monotonic
+        self.since_s = 0.0  # from when its length counts, by time.monotonic
         self.start_s = self.stop_s = 0.0
         self._switch_s = 0.0
 
@@ -80,8 +81,9 @@ class Session:
             return "it trains in another thread than the main one, which needs a newer PyTorch"
         return None
 
-    def start(self, length_s: float) -> bool:
-        """Opens a window of such a length in the thread that trains; False when it did not come by, or may not now.
+    def start(self, at_s: float, length_s: float) -> bool:
+        """Opens a window of such a length in the thread that trains, at that moment of time.monotonic, which must be
+        AHEAD_S away; False when it did not come by, or may not now.
 
         One that is over before it could open is none, but for the first: if those opened that met the thread in
         something long, what comes after that would be seen too often.
@@ -89,8 +91,14 @@ class Session:
         if self._aside and not self._count and not bound_to_main():
             self.main.run(_bind_kineto, BIND_S)
         self._place = self.step_end if self._aside else self.main
-        self.asked_s = time.monotonic()
-        self._place.run(self._open_here, length_s if self._count and not self._aside else OPEN_S)
+        if not self._aside:
+            self._hurry()
+        time.sleep(max(0.0, at_s - time.monotonic()))
+        patient = self._aside or not self._count
+        self._place.run(self._open_here, OPEN_S if patient else at_s + length_s - time.monotonic())
+        self.since_s = time.monotonic() if patient else at_s
+        if not self.open:
+            self._hurry_no_more()
         return self.open
 
     def _open_here(self) -> bool:
@@ -106,17 +114,18 @@ class Session:
         self.opened_ns = time.time_ns()
         self.start_s = time.perf_counter() - begin
         self.open, self.must_close = True, False
-        self._hurry()
         return True
 
     def _hurry(self) -> None:
-        """A window that is to close waits for the agent's thread to get the interpreter: 5 ms can be most of it."""
+        """Until a window is over. To open or to close it this thread needs the interpreter, which the job's Python
+        lends after 5 ms and torch's backward at once: windows would begin in the one and be long in the other."""
         self._switch_s = sys.getswitchinterval()
         sys.setswitchinterval(min(HASTE_S, self._switch_s))
 
     def _hurry_no_more(self) -> None:
-        if abs(sys.getswitchinterval() - HASTE_S) < 1e-6:  # otherwise the job has set another meanwhile
+        if self._switch_s and abs(sys.getswitchinterval() - HASTE_S) < 1e-6:  # otherwise the job has set another
             sys.setswitchinterval(self._switch_s)
+        self._switch_s = 0.0
 
     def _capturing(self) -> Optional[bool]:
         """Whether this thread captures a CUDA graph, which a call of a profiler's could break. None: the driver doesn't
@@ -187,9 +196,8 @@ class Session:
         self._annotations.session_ended()
 
     def in_child(self) -> None:
-        if self.open:
-            self.open = False
-            self._hurry_no_more()
+        self.open = False
+        self._hurry_no_more()
 
     def leave(self) -> None:
         self.finish()

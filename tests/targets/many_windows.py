@@ -32,7 +32,7 @@ def take_windows() -> None:
     taken = events = 0
     while taken < wish.windows:
         length_s = random.uniform(0.001, 0.012)
-        if session.start(length_s):
+        if session.start(time.monotonic(), length_s):
             time.sleep(length_s)
             events += len(session.finish())
             taken += 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -27,11 +28,11 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     made.leave()
 
 
-def opens(session: Session) -> bool:
-    """Whether a window opens at the end of a step of this thread."""
-    session.trainer = -1  # some thread: its steps end here
+def opens(session: Session, aside: bool = False, length_s: float = 1.0) -> bool:
+    """Whether a window opens in this, the main thread. `aside`: at the end of a step of a thread that is another."""
+    session.trainer = -1 if aside else None
     opened: list[bool] = []
-    agent = threading.Thread(target=lambda: opened.append(session.start(1.0)))
+    agent = threading.Thread(target=lambda: opened.append(session.start(time.monotonic(), length_s)))
     agent.start()
     while agent.is_alive():
         session.step_end.visit()
@@ -50,7 +51,7 @@ def test_no_window_opens_while_a_cuda_graph_is_captured(
 
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", capturing)
-    assert not opens(session)
+    assert not opens(session, aside=True)
 
 
 def test_a_window_waits_for_cuda_where_there_is_a_gpu_and_no_step_without_it(
@@ -87,6 +88,13 @@ def test_how_threads_take_turns_is_for_the_job_to_say(session: Session) -> None:
         assert sys.getswitchinterval() == 0.25
     finally:
         sys.setswitchinterval(before)
+
+
+def test_a_window_that_is_over_before_it_could_open_is_none(session: Session) -> None:
+    before = sys.getswitchinterval()
+    assert opens(session)
+    session.give_way()
+    assert not opens(session, length_s=0.0) and sys.getswitchinterval() == before
 
 
 def test_an_annotation_that_outlasts_its_window_ends_in_none(monkeypatch: pytest.MonkeyPatch) -> None:
