@@ -17,6 +17,7 @@ from acceltop.views.app import AcceltopApp
 from acceltop.views.draw.timestrip import strip_cells
 from acceltop.views.link import Recorded
 from acceltop.views.screens.help import HelpScreen
+from acceltop.views.screens.kernels import KernelsPage
 from acceltop.views.screens.page import FilterInput
 from acceltop.views.widgets.frame import KeyLine
 from acceltop.views.widgets.kernels import KernelsPane
@@ -233,6 +234,17 @@ def test_rows_that_kept_their_places_under_the_hand_are_put_in_order_later_thoug
         assert not pane.moved()
 
     on_screen(test, gpu_session(20), recorded=True)
+
+
+def test_a_screen_that_was_asked_for_its_keys_before_it_was_there_is_drawn_all_the_same() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        page = KernelsPage()
+        assert not page.filterable
+        await app.push_screen(page)
+        assert "flash_bwd" in await press(app, pilot)
+        assert page.filterable and page.canvases
+
+    on_screen(test, gpu_session(20))
 
 
 def test_sort_goes_through_the_columns() -> None:

@@ -153,7 +153,7 @@ class Page(Screen[None]):
 
     @property
     def filterable(self) -> bool:
-        return any(isinstance(pane, TablePane) and pane.noun for pane in self.canvases)
+        return any(pane.noun for pane in self.query(TablePane))  # asked also before there are any
 
     def types(self, key: str) -> bool:
         """Whether this key is text here, whatever else it does elsewhere."""
