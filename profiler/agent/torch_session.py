@@ -32,6 +32,7 @@ BIND_S = 2.0  # how long the first one waits for the main thread, where that is 
 CLOSE_S = 0.5  # then it is looked whether that thread still lives
 GIVE_WAY_S = 2.0  # how long a user's thread waits at most for our window to close
 _AUTOGRAD = ("torch/autograd/__init__.py", "torch/autograd/graph.py", "torch/autograd/function.py")
+_OPS = ("torch/_ops.py",)  # they may have a body in Python
 _ANNOTATIONS = ("torch_annotations>", "torch_annotations.py")  # injected, and in a checkout
 
 
@@ -102,7 +103,7 @@ class Session:
         return self.open
 
     def _open_here(self) -> bool:
-        if _in_autograd() or self._capturing() is not False:
+        if _in_a_call() or self._capturing() is not False:
             return False
         if self.wait_reason():
             return True
@@ -156,7 +157,7 @@ class Session:
         return list(result.events()) if result is not None else []
 
     def _close_here(self) -> bool:
-        if self.open and (_in_autograd() or self._capturing()):
+        if self.open and (_in_a_call() or self._capturing()):
             return False
         self._close()
         return True
@@ -211,7 +212,7 @@ class Session:
 
     def _tear_down(self) -> bool:
         """Take CUPTI out again, so that the job runs at full speed after us: one last session tells kineto to."""
-        if _in_autograd() or self._capturing() is not False:
+        if _in_a_call() or self._capturing() is not False:
             return False
         if self.wait_reason() is None and "TEARDOWN_CUPTI" not in os.environ:
             os.environ["TEARDOWN_CUPTI"] = "1"
@@ -228,12 +229,17 @@ def _bind_kineto() -> bool:
     return True
 
 
-def _in_autograd() -> bool:
-    """Whether this thread stands in something that autograd called: when that returns, autograd puts the thread's state
-    back as it was, and a session opened or closed in between would be lost. Or where an annotation begins or ends."""
+def _in_a_call() -> bool:
+    """Whether this thread stands in a call of torch's that no session may begin or end in.
+
+    When autograd returns, it puts the thread's state back as it was, and the session is lost. When an op with a body in
+    Python returns, it writes to where its session has recorded its beginning, also after that was freed. Or an
+    annotation begins or ends here.
+    """
     frame: Any = sys._getframe(1)
     while frame is not None:
-        if frame.f_code.co_filename.endswith(_AUTOGRAD + _ANNOTATIONS):
+        code = frame.f_code
+        if code.co_filename.endswith(_AUTOGRAD + _OPS + _ANNOTATIONS) or code.co_name == "__torch_dispatch__":
             return True
         frame = frame.f_back
     return False
