@@ -58,7 +58,7 @@ class Source:
             try:
                 link = Link.to(pid, self._context)
             except AcceltopError as error:
-                yield _note(pid, "error", "agent.not_attached", error.cause, error.next_step)
+                yield _not_attached(pid, error)
                 continue
             self._links.append(link)
             yield _note(pid, "info", "agent.attached", link.story)
@@ -213,6 +213,12 @@ class Link:
     def _farewell(self) -> Iterator[Frame]:
         if not self._ends and _lives(self.pid):
             yield _note(self.pid, "warning", "agent.gone", "the agent has left the process, which goes on")
+
+
+def _not_attached(pid: int, error: AcceltopError) -> Note:
+    if _lives(pid):
+        return _note(pid, "error", "agent.not_attached", error.cause, error.next_step)
+    return _note(pid, "warning", "agent.not_attached", f"process {pid} ended before it could be entered")
 
 
 def _lives(pid: int) -> bool:

@@ -40,6 +40,12 @@ def test_a_command_that_does_not_exist_is_code_3(tmp_path: Path) -> None:
     assert "no-such-command-at-all" in one_line(result)
 
 
+def test_a_command_that_ends_at_once_was_too_quick_and_not_missing() -> None:
+    result = acceltop("run", "--only", "agent", "true")
+    assert result.returncode == 0
+    assert "ended before it could be entered" in result.stderr and "there is no process" not in result.stderr
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, 137)])
 def test_a_signal_that_ends_the_command_is_told_as_a_shell_does(number: signal.Signals, code: int) -> None:
     command = f"import os; os.kill(os.getpid(), {int(number)})"
