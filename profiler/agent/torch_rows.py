@@ -12,13 +12,18 @@ from functools import lru_cache
 from heapq import nlargest
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from acceltop.profiler.agent.steps import BACKWARD, DATA, OPTIMIZER, Interval, Span
+from acceltop.profiler.agent.steps import BACKWARD, COMMUNICATION, DATA, OPTIMIZER, Interval, Span
 from acceltop.profiler.agent.torch_events import CHUNK, Kernel, Op, Window, launch
 
 MOST_ROWS = 200
 MOST_SLICES = 1000
-PHASE_OF = (("autograd::engine::", BACKWARD), ("Optimizer.", OPTIMIZER), ("enumerate(DataLoader)", DATA))
-COMMUNICATION = ("nccl", "gloo:", "c10d::", "mpi:", "ucc:")
+COLLECTIVES = ("nccl", "gloo:", "c10d::", "mpi:", "ucc:")
+PHASE_OF = (
+    ("autograd::engine::", BACKWARD),
+    ("Optimizer.", OPTIMIZER),
+    ("enumerate(DataLoader)", DATA),
+    *((prefix, COMMUNICATION) for prefix in COLLECTIVES),
+)
 
 Look = Tuple[int, int, str]
 """Time in ns, native thread, the Python line at which it stood."""
@@ -138,7 +143,7 @@ class OpRows:
         key = node.key
         if self._launchers is not None:
             self._launchers[node.number] = key
-        if node.annotation and not key[0].startswith(COMMUNICATION):
+        if node.annotation and not key[0].startswith(COLLECTIVES):
             return
         for at, thread, place in self._looks:
             if node.start <= at < node.end and thread == node.thread:

@@ -62,6 +62,16 @@ def test_phase_and_node_of_a_backward_op() -> None:
     assert found["aten::mm"]["phase"] == "backward" and found["aten::mm"]["op"] == "MmBackward0"
 
 
+def test_a_collective_is_communication_also_where_backward_starts_it() -> None:
+    node = op("autograd::engine::evaluate_function: MmBackward0", 0, 100)
+    found = rows([node, op("gloo:all_reduce", 10, 90), op("aten::copy_", 20, 30)])
+    assert {name: row["phase"] for name, row in found.items()} == {
+        node[3]: "backward",
+        "gloo:all_reduce": "communication",
+        "aten::copy_": "communication",
+    }
+
+
 def test_annotations_are_no_rows_but_tell_the_phase() -> None:
     found = rows([op("Optimizer.step#SGD.step", 0, 100), op("aten::add_", 10, 20)])
     assert list(found) == ["aten::add_"] and found["aten::add_"]["phase"] == "optimizer"
