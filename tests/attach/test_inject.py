@@ -74,7 +74,7 @@ def test_runs_wherever_the_main_thread_stands(minor: int, wait: str, tmp_path: P
         injection, in_main = ask(process.pid, tmp_path, IN_MAIN)
         assert in_main == (wait in ("join", "simple queue"))
         assert injection.pause_ns is not None and injection.pause_ns > 0
-        assert process.poll() is None and tracer(process.pid) == 0 and state(process.pid) in "RS"
+        assert process.poll() is None and tracer(process.pid) == 0 and state(process.pid) in "RSD"  # and not stopped
         wait_for(lambda: descriptors(process.pid) == before, what="the file to be closed")
 
 

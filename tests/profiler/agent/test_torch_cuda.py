@@ -112,7 +112,7 @@ def test_a_kernel_is_told_with_the_framework_op_its_phase_and_its_stream(window:
         "cuBLAS": ("aten::linear", "forward", 7),
         "FlashAttention": ("aten::scaled_dot_product_attention", "forward", 7),
         "CUTLASS": ("aten::mm", "backward", 7),
-        "NCCL": ("c10d::allreduce_", "backward", 20),
+        "NCCL": ("c10d::allreduce_", "communication", 20),
         "Triton": ("aten::_foreach_add_", "optimizer", 7),
         "CUDA runtime": (None, None, 7),
     }
