@@ -27,7 +27,7 @@ ANSWER_S = 8.0  # from the injection to the agent's first word: a main thread in
 HELLO_S = 2.0  # it comes within milliseconds; an agent that leaves needs as long as a window takes to close
 FRAMEWORK_S = 5.0  # then "no framework" is said
 LISTEN_S = 0.25
-SPARE_S = 0.1
+SPARE_S = 0.1  # at most, between what is heard in one interval and the next reading
 SWEEP_S = 0.3  # a killed process takes a moment to be gone
 
 
@@ -158,7 +158,7 @@ class Link:
 
     def sweep(self) -> bool:
         """Whether nothing more can be left of the agent: the process has ended, or there is nothing to see."""
-        if self._door.is_clean() or not _lives(self.pid):
+        if self._door.is_clean() or not proc.lives(self.pid):
             self._door.sweep()
             self._door.close()
             return True
@@ -211,21 +211,14 @@ class Link:
             yield replace(frame, pid=self.pid)  # in its own PID namespace the agent knows itself by another number
 
     def _farewell(self) -> Iterator[Frame]:
-        if not self._ends and _lives(self.pid):
+        if not self._ends and proc.lives(self.pid):
             yield _note(self.pid, "warning", "agent.gone", "the agent has left the process, which goes on")
 
 
 def _not_attached(pid: int, error: AcceltopError) -> Note:
-    if _lives(pid):
+    if proc.lives(pid):
         return _note(pid, "error", "agent.not_attached", error.cause, error.next_step)
     return _note(pid, "warning", "agent.not_attached", f"process {pid} ended before it could be entered")
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return proc.stat(pid).state not in "ZX"
-    except (OSError, IndexError):
-        return False
 
 
 def _connect(pid: int, places: list[str]) -> tuple[socket.socket, Door] | None:

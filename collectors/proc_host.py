@@ -67,11 +67,8 @@ class Source:
         return values if used is None else values | {"system.cpu.utilization": used}
 
     def _process(self, pid: int) -> dict[str, float] | None:
-        try:
-            stat = proc.stat(pid)
-        except OSError:
-            return None
-        if stat.state in "ZX":
+        stat = proc.stat_or_none(pid)
+        if stat is None or stat.state in "ZX":
             return None
         values = {"process.memory.usage": float(stat.rss_bytes), "process.thread.count": float(stat.threads)}
         share = self._share(f"pid {pid}", stat.cpu_s, monotonic())

@@ -61,11 +61,8 @@ class Roster:
 
 def _gone(pid: int, start_ticks: int) -> ProcessGone | None:
     """None while the one that began then is there."""
-    try:
-        stat = proc.stat(pid)
-    except (OSError, IndexError):
-        return ProcessGone(now_ns(), pid, reason="it ended")
-    if stat.start_ticks != start_ticks:
+    stat = proc.stat_or_none(pid)
+    if stat is None or stat.start_ticks != start_ticks:
         return ProcessGone(now_ns(), pid, reason="it ended")
     if stat.state not in "ZX":
         return None

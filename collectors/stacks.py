@@ -15,11 +15,10 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO
 
+from acceltop.profiler.attach import proc
 from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.errors import Unavailable
 from acceltop.profiler.model import Frame, Note, StackWindow
@@ -72,7 +71,7 @@ class Source:
         """Nothing to give back."""
 
     def _windows(self, sampler: _Sampler) -> Iterator[Frame]:
-        pids = _turn([pid for pid in self._context.pids if _alive(pid)], self._round)
+        pids = _turn([pid for pid in self._context.pids if proc.lives(pid)], self._round)
         kind = _SIDES[self._round % len(_SIDES)]
         began = now_ns()
         running = sampler.sample(pids, RATE_HZ, FIRST_WINDOW_S if self._round == 1 else WINDOW_S)
@@ -86,7 +85,7 @@ class Source:
 
     def _failure(self, pid: int, reason: str) -> Iterator[Frame]:
         """Said once a process; tried again all the same: an interpreter that only starts up has no stacks yet."""
-        if pid in self._told or not _alive(pid):
+        if pid in self._told or not proc.lives(pid):
             return
         self._told.add(pid)
         step = "run as the same user or root, or allow it: sysctl kernel.yama.ptrace_scope=0"
@@ -227,14 +226,6 @@ def _reason(said: str) -> str:
 def _turn(pids: list[int], round_: int) -> list[int]:
     first = (round_ - 1) * MAX_PIDS % len(pids) if len(pids) > MAX_PIDS else 0
     return (pids + pids)[first : first + MAX_PIDS] if len(pids) > MAX_PIDS else pids
-
-
-def _alive(pid: int) -> bool:
-    """Not gone and not a zombie."""
-    with suppress(OSError):
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-        return stat.rpartition(")")[2].split()[0] not in "ZX"
-    return False
 
 
 def _find(options: Mapping[str, str]) -> str:

@@ -121,7 +121,7 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}".replace(",", " ") if abs(value) < 1e15 else f"{value:.2e}"
 
 
-def fitting(value: float | None, cells: int) -> str:
+def count_in(value: float | None, cells: int) -> str:
     """A count in so many cells, whole where it fits: `99 999`, `1.23 M`. Unlike a name it can't lose its middle."""
     whole = count(value)
     return whole if len(whole) <= cells else si(value, "").rstrip()

@@ -31,9 +31,11 @@ HASTE_S = 1e-4  # how soon another thread gets the interpreter around a window, 
 BIND_S = 2.0  # how long the first one waits for the main thread, where that is another
 CLOSE_S = 0.5  # then it is looked whether that thread still lives
 GIVE_WAY_S = 2.0  # how long a user's thread waits at most for our window to close
-_AUTOGRAD = ("torch/autograd/__init__.py", "torch/autograd/graph.py", "torch/autograd/function.py")
-_OPS = ("torch/_ops.py",)  # they may have a body in Python
-_ANNOTATIONS = ("torch_annotations>", "torch_annotations.py")  # injected, and in a checkout
+_CALLS = (
+    *("torch/autograd/__init__.py", "torch/autograd/graph.py", "torch/autograd/function.py"),
+    "torch/_ops.py",  # ops may have a body in Python
+    *("torch_annotations>", "torch_annotations.py"),  # injected, and in a checkout
+)
 
 
 class Session:
@@ -239,7 +241,7 @@ def _in_a_call() -> bool:
     frame: Any = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        if code.co_filename.endswith(_AUTOGRAD + _OPS + _ANNOTATIONS) or code.co_name == "__torch_dispatch__":
+        if code.co_filename.endswith(_CALLS) or code.co_name == "__torch_dispatch__":
             return True
         frame = frame.f_back
     return False

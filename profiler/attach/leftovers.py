@@ -59,10 +59,8 @@ def _is_ours(entry: Path) -> bool:
 
 
 def _runs(pid: int, start_ticks: int) -> bool:
-    try:
-        return proc.stat(pid).start_ticks == start_ticks
-    except (OSError, IndexError):
-        return False
+    stat = proc.stat_or_none(pid)
+    return stat is not None and stat.start_ticks == start_ticks
 
 
 def _answers(entry: Path) -> bool:

@@ -68,6 +68,20 @@ def stat(pid: int) -> Stat:
     return Stat(fields[0].decode(), parent, cpu_s, threads, start_ticks, pages * _PAGE, wait_status)
 
 
+def stat_or_none(pid: int) -> Stat | None:
+    """The same; None if there is no such process."""
+    try:
+        return stat(pid)
+    except (OSError, IndexError):  # gone, or going while it was read
+        return None
+
+
+def lives(pid: int) -> bool:
+    """Neither gone nor a zombie."""
+    found = stat_or_none(pid)
+    return found is not None and found.state not in "ZX"
+
+
 def exit_code(pid: int, ended: Stat) -> int | None:
     """Of a zombie: negative for a signal. None where the kernel tells it to its user alone: others read a 0."""
     try:

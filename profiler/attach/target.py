@@ -137,13 +137,8 @@ def _inspect_if_there(pid: int) -> Target | None:
 
 
 def _parents() -> dict[int, int]:
-    found = {}
-    for pid in proc.pids():
-        try:
-            found[pid] = proc.stat(pid).parent
-        except (OSError, IndexError):
-            continue  # it ended since it was listed
-    return found
+    """Of all that have not ended since they were listed."""
+    return {pid: stat.parent for pid in proc.pids() if (stat := proc.stat_or_none(pid))}
 
 
 def _with_ancestors(pid: int) -> set[int]:

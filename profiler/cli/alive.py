@@ -11,22 +11,15 @@ class Watched:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.exit_code: int | None = None
-        stat = _stat(pid)
+        stat = proc.stat_or_none(pid)
         self._start = stat.start_ticks if stat else None
 
     def ended(self) -> bool:
         """It is gone or a zombie. `exit_code` is known where the kernel still tells it: negative for a signal."""
-        stat = _stat(self.pid)
+        stat = proc.stat_or_none(self.pid)
         if stat is None or stat.start_ticks != self._start:
             return True
         if stat.state not in "ZX":
             return False
         self.exit_code = proc.exit_code(self.pid, stat)
         return True
-
-
-def _stat(pid: int) -> proc.Stat | None:
-    try:
-        return proc.stat(pid)
-    except (OSError, IndexError):
-        return None

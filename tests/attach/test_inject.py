@@ -74,7 +74,8 @@ def test_runs_wherever_the_main_thread_stands(minor: int, wait: str, tmp_path: P
         injection, in_main = ask(process.pid, tmp_path, IN_MAIN)
         assert in_main == (wait in ("join", "simple queue"))
         assert injection.pause_ns is not None and injection.pause_ns > 0
-        assert process.poll() is None and tracer(process.pid) == 0 and state(process.pid) in "RSD"  # and not stopped
+        assert process.poll() is None and tracer(process.pid) == 0
+        wait_for(lambda: state(process.pid) in "RS", what="the thread to go on")
         wait_for(lambda: descriptors(process.pid) == before, what="the file to be closed")
 
 

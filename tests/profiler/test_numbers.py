@@ -98,7 +98,7 @@ def test_metrics_are_written_in_their_own_unit() -> None:
 
 @pytest.mark.parametrize(("value", "text"), [(99_999, "99 999"), (123_456, "123 k"), (1_234_567, "1.23 M")])
 def test_a_count_without_room_has_a_prefix(value: int, text: str) -> None:
-    assert numbers.fitting(value, 6) == text
+    assert numbers.count_in(value, 6) == text
 
 
 def test_a_duration_beside_another_leaves_out_the_unit_that_they_share() -> None:

@@ -62,7 +62,7 @@ class CallsPane(TablePane[CallFact]):
         return [
             Column("share", "share", 11, self._share(), lambda f: f.own_ns),
             Column("name", "call", 0, lambda f, w: text_cell(short_name(f.name), w), lambda f: f.name, False),
-            Column("calls", "calls", 6, lambda f, w: text_cell(numbers.fitting(f.calls, w), w, "", ">"),
+            Column("calls", "calls", 6, lambda f, w: text_cell(numbers.count_in(f.calls, w), w, "", ">"),
                    lambda f: f.calls, align=">"),
             Column("self", "itself", 9, lambda f, w: text_cell(numbers.duration(f.own_ns), w, "", ">"),
                    lambda f: f.own_ns, align=">"),

@@ -191,7 +191,7 @@ def _origin(fact: KernelFact, width: int) -> tuple[Span, ...]:
 
 
 def _calls(fact: KernelFact, width: int) -> tuple[Span, ...]:
-    return text_cell(numbers.fitting(fact.kernel.calls, width), width, "", ">")
+    return text_cell(numbers.count_in(fact.kernel.calls, width), width, "", ">")
 
 
 def _mean(fact: KernelFact, width: int) -> tuple[Span, ...]:

@@ -159,7 +159,7 @@ class SlowestPane(TablePane[SlowStep]):
         return [
             Column("time", "step time", 9, lambda f, w: text_cell(numbers.duration(f.duration_ns), w, "*text", ">"),
                    lambda f: f.duration_ns, align=">"),
-            Column("index", "step", 9, lambda f, w: text_cell(numbers.fitting(f.index, w), w, "", ">"),
+            Column("index", "step", 9, lambda f, w: text_cell(numbers.count_in(f.index, w), w, "", ">"),
                    lambda f: f.index, align=">"),
             Column("when", "when", 8, lambda f, w: text_cell(clock(f.start_ns), w, "dim"), lambda f: f.start_ns),
             Column("why", "more than the median step", 0, self._why),
