@@ -14,8 +14,10 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.dom import DOMNode
+from textual.filter import LineFilter, Monochrome
 from textual.geometry import Size
 from textual.message import Message
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -31,7 +33,7 @@ from acceltop.views.link import Link, Recorded
 from acceltop.views.moment import Playhead
 from acceltop.views.scene import Scene
 from acceltop.views.screens.page import FilterInput, Page
-from acceltop.views.terminal import Terminal
+from acceltop.views.terminal import Plain, Terminal
 from acceltop.views.theme import PALETTES, Palette, default_glyphs, default_theme
 from acceltop.views.widgets.frame import KeyLine
 from acceltop.views.widgets.pen import Pen
@@ -67,6 +69,7 @@ class AcceltopApp(App[None]):
     Toast { width: auto; max-width: 60; }
     CommandPalette > Vertical { width: 90%; max-width: 110; &:dark { background: $surface; } }
     CommandPalette SearchIcon { display: none; }
+    Input:nocolor > .input--cursor, Input:nocolor > .input--selection { text-style: reverse; }
     """
 
     def __init__(
@@ -123,8 +126,14 @@ class AcceltopApp(App[None]):
 
     def use_theme(self, name: str) -> None:
         self.scene.palette = PALETTES[name]
+        self.no_color = not self.scene.palette.coloured
         self.theme = f"acceltop-{name}"
         self.redraw()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """The theme alone says whether there are colours (NO_COLOR chooses it): Textual would turn them into greys."""
+        usual = [each for each in super().get_line_filters() if not isinstance(each, Monochrome)]
+        return usual if self.scene.palette.coloured else [*usual, Plain()]
 
     # --- data
 
@@ -246,18 +255,14 @@ class AcceltopApp(App[None]):
             self.screen.begin_filter()
 
     def action_record(self) -> None:
-        link = self.scene.link
-        ended = link.recording
         try:
-            link.record()
+            self.scene.link.record(self._tell)
         except AcceltopError as error:
-            self.notify(str(error), severity="error", markup=False)
-            return
-        if ended:
-            self.notify(f"recorded to {ended.path}", markup=False)
-        elif link.recording:
-            self.notify(f"recording to {link.recording.path}", markup=False)
-        self.redraw()
+            self._tell(str(error), "error")
+
+    def _tell(self, text: str, severity: SeverityLevel) -> None:
+        """From any thread."""
+        self.deliver(lambda: self.notify(text, severity=severity, markup=False))
 
     async def action_back(self) -> None:
         """Out of what was entered last: a selection, a filter, an opened screen, another screen than the first."""
@@ -299,7 +304,7 @@ class AcceltopApp(App[None]):
             if not all(is_watched(self.scene, pid) for pid in pids):
                 self.scene.link.attach(pids)
         except AcceltopError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self._tell(str(error), "error")
             return
         self.scene.pid, self.scene.filter = pids[0], ""
         self.action_show(HOME)

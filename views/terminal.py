@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterable
 from select import select
 from typing import Any
 
+from rich.segment import Segment
 from textual._xterm_parser import XTermParser
 from textual.app import App
+from textual.color import Color
 from textual.constants import ESCAPE_DELAY
 from textual.drivers.linux_driver import LinuxDriver
+from textual.filter import LineFilter
 from textual.message import Message
 
 from acceltop.views.draw.glyphs import to_ascii
@@ -19,6 +22,13 @@ from acceltop.views.theme import default_glyphs
 
 MOST_BYTES = 4096  # taken from the terminal at once
 BELOW = "\x1b[999;1H\n"
+
+
+class Plain(LineFilter):
+    """Takes the colours off; weight and reverse stay."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [segment._replace(style=segment.style and segment.style.without_color) for segment in segments]
 
 
 class Terminal(LinuxDriver):

@@ -61,6 +61,11 @@ def test_a_character_that_comes_in_parts_and_esc_alone(driver: FakeDriver, tmp_p
 def test_without_colours(driver: FakeDriver, tmp_path: Path) -> None:
     with acceltop(home=tmp_path, environ=driver.env | {"NO_COLOR": "1"}) as screen:
         shows(screen, " devices ─", "q quit", "%")
+        for key, title in (("?", "next row"), ("\x10", "Search for commands"), ("/", "filter:")):  # by Textual
+            screen.send(key)
+            shows(screen, title)
+            screen.send("\x1b")
+            screen.wait(lambda seen: title not in seen)  # noqa: B023
         quits(screen, "NO_COLOR")
     assert not re.search(ANY_COLOUR, screen.written)
 

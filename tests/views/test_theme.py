@@ -7,9 +7,13 @@ from rich.color import Color as RichColor
 from rich.color import ColorSystem
 from rich.console import COLOR_SYSTEMS, Console
 from textual.color import Color
+from textual.filter import ANSIToTruecolor
 
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.model import PHASES
+from acceltop.profiler.timeline import Timeline
+from acceltop.views.app import AcceltopApp
+from acceltop.views.terminal import Plain
 from acceltop.views.theme import PALETTES, TOKENS, default_glyphs, default_theme, terminal_colours
 
 COLOURED = [name for name, palette in PALETTES.items() if palette.coloured]
@@ -68,6 +72,15 @@ def test_no_colour_has_none() -> None:
 )
 def test_the_theme_fits_the_terminal(environ: dict[str, str], name: str) -> None:
     assert default_theme(environ) == name
+
+
+@pytest.mark.parametrize(("environ", "is_plain"), [("1", True), ("", False)])
+def test_what_textual_draws_has_colours_or_none_as_the_theme(
+    environ: str, is_plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", environ)
+    filters = {type(each) for each in AcceltopApp(Timeline()).get_line_filters()}
+    assert filters == ({ANSIToTruecolor, Plain} if is_plain else {ANSIToTruecolor})
 
 
 @pytest.mark.parametrize(

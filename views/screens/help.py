@@ -25,6 +25,7 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen { align: center middle; }
     HelpScreen VerticalScroll { width: 90%; max-width: 110; height: 90%; background: $surface; padding: 1 2; }
     HelpScreen Static { height: auto; }
+    HelpScreen:nocolor VerticalScroll { border: solid; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,f1,q", "dismiss", "close", id="help.close"),

@@ -12,6 +12,7 @@ from textual.filter import ANSIToTruecolor
 
 from acceltop.views.draw.ink import Ink
 from acceltop.views.draw.line import Line
+from acceltop.views.terminal import Plain
 from acceltop.views.theme import Palette
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Pen:
         app = self._app
         if app._driver is None or app.is_headless or app.is_inline or app._batch_count or app._notifications:
             return False
-        return all(isinstance(each, ANSIToTruecolor) for each in app.get_line_filters())
+        return all(isinstance(each, (ANSIToTruecolor, Plain)) for each in app.get_line_filters())
 
     def put(self, old: Line, new: Line, x: int, y: int, width: int, palette: Palette) -> None:
         """Turns `old` into `new`; both begin at column `x` of line `y` of the screen and have `width` cells."""
