@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+Tell = Callable[[str, Literal["information", "error"]], object]
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,11 @@ class Link(Protocol):
     def look(self, t0_ns: int, t1_ns: int) -> None:
         """The screens look at this range now: a recording loads it in detail."""
 
-    def record(self) -> None:
-        """Starts recording what is on the screen, or ends it. Raises AcceltopError when that can't be."""
+    def record(self, tell: Tell) -> None:
+        """Starts recording what is on the screen, or ends it. Raises AcceltopError when that can never be.
+
+        `tell` gets what became of it, on another thread.
+        """
 
     def attach(self, pids: Sequence[int]) -> None:
         """Enters these processes instead of the present ones; none: detaches."""
@@ -59,7 +64,7 @@ class Recorded:
     def look(self, t0_ns: int, t1_ns: int) -> None:
         pass
 
-    def record(self) -> None:
+    def record(self, tell: Tell) -> None:
         pass
 
     def attach(self, pids: Sequence[int]) -> None:

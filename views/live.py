@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +17,7 @@ from acceltop.profiler.model import Frame, Note, ProcessGone
 from acceltop.profiler.session import Session, Sink, installed
 from acceltop.profiler.source import SourceContext
 from acceltop.views.feed import Feed
-from acceltop.views.link import Recording
+from acceltop.views.link import Recording, Tell
 
 if TYPE_CHECKING:
     from acceltop.profiler.trace.writer import TraceWriter
@@ -32,26 +33,21 @@ class ScreenRecorder:
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._lock = threading.Lock()
-        self._wanted: tuple[Path, Sequence[Frame]] | None = None
-        self._ending = False
+        self._orders: deque[Callable[[], None]] = deque()  # of the screen
+        self._tell: Tell = lambda *_: None
         self._writer: TraceWriter | None = None
-        self._recording: Recording | None = None
+        self.wanted = False
+        self.recording: Recording | None = None
+        """What is being written."""
 
-    @property
-    def recording(self) -> Recording | None:
-        """What is being written, or about to be."""
-        return self._recording
-
-    def start(self, path: Path, opening: Sequence[Frame]) -> None:
-        """`opening` goes first: a trace must say what its readings are of."""
-        with self._lock:
-            self._wanted = path, opening
-            self._recording = Recording(str(path), now_ns(), 0)
+    def start(self, path: Path, opening: Sequence[Frame], tell: Tell) -> None:
+        """`opening` goes first: a trace must say what its readings are of. `tell` gets what becomes of it."""
+        self.wanted, self._tell = True, tell
+        self._orders.append(lambda: self._open(path, opening))
 
     def stop(self) -> None:
-        with self._lock:
-            self._ending = True
+        self.wanted = False
+        self._orders.append(self._end)
 
     def add(self, frame: Frame) -> None:
         """On the session's thread."""
@@ -63,27 +59,15 @@ class ScreenRecorder:
     def tick(self) -> None:
         """On the session's thread, about once a second."""
         self._obey()
-        writer, recording = self._writer, self._recording
-        if writer is not None and recording is not None:
-            self._guarded(writer.flush)
-            if self._recording is not None:
-                self._recording = replace(recording, size_bytes=writer.size)
+        self._guarded(self._flush)
 
     def close(self) -> None:
         """After the session has ended."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            self._guarded(writer.close)
-        self._recording = None
+        self._guarded(self._end)
 
     def _obey(self) -> None:
-        with self._lock:
-            wanted, self._wanted = self._wanted, None
-            ending, self._ending = self._ending, False
-        if ending:
-            self.close()
-        if wanted is not None:
-            self._guarded(lambda: self._open(*wanted))
+        while self._orders:
+            self._guarded(self._orders.popleft())
 
     def _open(self, path: Path, opening: Sequence[Frame]) -> None:
         from acceltop.profiler.trace.writer import TraceWriter
@@ -91,14 +75,30 @@ class ScreenRecorder:
         self._writer = TraceWriter(path)
         for frame in opening:
             self._writer.write(frame)
+        self._writer.flush()
+        self.recording = Recording(str(path), now_ns(), self._writer.size)
+        self._tell(f"recording to {path}", "information")
+
+    def _flush(self) -> None:
+        if self._writer is not None and self.recording is not None:
+            self._writer.flush()
+            self.recording = replace(self.recording, size_bytes=self._writer.size)
+
+    def _end(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+            self._tell(f"recorded to {writer.name}", "information")
+        self.recording = None
 
     def _guarded(self, action: Callable[[], object]) -> None:
         """A trace that can't be written ends the recording with its reason, not the session."""
         try:
             action()
         except AcceltopError as error:
-            self._writer = self._recording = None
+            self.wanted, self._writer, self.recording = False, None, None
             self._feed(Note(now_ns(), "error", "recording.failed", error.cause, error.next_step, "recording"))
+            self._tell(str(error), "error")
 
 
 class LiveLink:
@@ -139,12 +139,12 @@ class LiveLink:
     def look(self, t0_ns: int, t1_ns: int) -> None:
         """All that is known is in the timeline already."""
 
-    def record(self) -> None:
-        if self._recorder.recording is not None:
+    def record(self, tell: Tell) -> None:
+        if self._recorder.wanted:
             self._recorder.stop()
             return
         name = strftime("acceltop-%Y%m%d-%H%M%S.mcap", localtime(now_ns() / NS_PER_S))
-        self._recorder.start(Path(name), list(self._opening.values()))
+        self._recorder.start(Path(name), list(self._opening.values()), tell)
 
     def attach(self, pids: Sequence[int]) -> None:
         for pid in set(self._context.pids) - set(pids):

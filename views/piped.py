@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from acceltop.profiler.errors import AcceltopError
 from acceltop.profiler.model import Note
 from acceltop.views.feed import Feed
-from acceltop.views.link import Recording
+from acceltop.views.link import Recording, Tell
 
 if TYPE_CHECKING:
     from acceltop.views.app import AcceltopApp
@@ -42,7 +42,7 @@ class PipeLink:
     def look(self, t0_ns: int, t1_ns: int) -> None:
         """All that is known is in the timeline already."""
 
-    def record(self) -> None:
+    def record(self, tell: Tell) -> None:
         raise AcceltopError("what comes through a pipe is not recorded here", "`tee FILE` in front of it keeps it")
 
     def attach(self, pids: Sequence[int]) -> None:

@@ -14,7 +14,7 @@ from acceltop.profiler.history.store import History
 from acceltop.profiler.timeline import Timeline
 from acceltop.views.feed import Feed
 from acceltop.views.garbage import staying
-from acceltop.views.link import Recording
+from acceltop.views.link import Recording, Tell
 from acceltop.views.moment import BLOCK_NS, RANGE_S
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class ReplayLink:
             self._wanted = t0_ns, t1_ns
             self._changed.notify()
 
-    def record(self) -> None:
+    def record(self, tell: Tell) -> None:
         raise AcceltopError("this is a recording already", "copy its file to have another")
 
     def attach(self, pids: Sequence[int]) -> None:

@@ -45,7 +45,7 @@ def test_a_recording_opens_with_those_who_are_there(tmp_path: Path, monkeypatch:
         for frame in (ProcessFound(1, 7, "python a.py"), ProcessFound(2, 8, "python b.py"), ProcessGone(3, 7)):
             session.put(frame)
         wait_for(lambda: len(feed.waiting()) == 4)
-        link.record()
+        link.record(lambda *_: None)
         (path,) = wait_for(lambda: list(tmp_path.glob("*.mcap")))
     with TraceReader(path) as reader:
         opening = list(reader.frames())
@@ -57,15 +57,34 @@ def test_the_file_is_named_when_a_recording_begins_and_when_it_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    told = toasts("r", "r")
+    (path,) = tmp_path.glob("*.mcap")
+    assert told == [f"recording to {path.name}", f"recorded to {path.name}"]
 
-    async def run(app: AcceltopApp, link: LiveLink) -> None:
+
+def test_of_one_that_cannot_be_written_the_reason_alone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    (told,) = toasts("r")
+    assert "can't be written, there is no such folder" in told
+
+
+def toasts(*keys: str) -> list[str]:
+    """What is told on the screens, one after each key."""
+
+    async def run(app: AcceltopApp, session: Session) -> None:
         async with app.run_test(size=(120, 36)) as pilot:
-            await pilot.press("r")
-            assert link.recording is not None
-            path = link.recording.path
-            await pilot.press("r")
-            assert [told.message for told in app._notifications] == [f"recording to {path}", f"recorded to {path}"]
+            for at, key in enumerate(keys, 1):
+                await pilot.press(key)
+                session.put(Hello(at, "a"))
+                while len(app._notifications) < at:
+                    await pilot.pause(0.02)
+            told.extend(toast.message for toast in app._notifications)
 
-    feed = Feed()
-    with live(feed) as (link, _):
-        asyncio.run(run(AcceltopApp(Timeline(), link, feed, theme="dark"), link))
+    feed, told = Feed(), list[str]()
+    with live(feed) as (link, session):
+        asyncio.run(run(AcceltopApp(Timeline(), link, feed, theme="dark"), session))
+    return told
