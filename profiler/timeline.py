@@ -64,7 +64,7 @@ class Timeline(History):
         Within `span` (ns) the detail knows every window of kernels and stacks.
         """
         self._detail, self._detail_span = detail, span
-        self.versions.update(detail.versions)
+        self.versions.update(detail.versions, detail=1)
 
     def _finest(self) -> Iterator[History]:
         """Where to look first."""

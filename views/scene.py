@@ -51,9 +51,14 @@ class Scene:
         return self.memo(name, (band, rows), lambda: band_of(band, rows))
 
     def seen(self, *kinds: str) -> Hashable:
-        """Changes when frames of these kinds arrived, or another moment is shown."""
-        moment = None if self.head.at_end and self.head.selection is None else self.head.range_ns()
-        return (id(self.timeline), moment, *(self.timeline.versions[kind] for kind in kinds))
+        """Changes when frames of these kinds arrived, or another moment is shown.
+
+        Into a picture that stands nothing comes any more but the detail of a recording: what ended before may be late.
+        """
+        head = self.head
+        moment = None if head.at_end and head.selection is None else head.range_ns()
+        told = kinds if head.at_end else ("detail",)
+        return (id(self.timeline), moment, *(self.timeline.versions[kind] for kind in told))
 
     @property
     def now_ns(self) -> int:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from tests.views.screens import Hands, Live, on_screen, press, text_of
-from tests.views.session_frames import T0, TRAIN_PID, cpu_session, gpu_second, gpu_session
+from tests.views.session_frames import T0, TRAIN_PID, cpu_session, gpu_second, gpu_session, gpu_window
 from textual import events
 from textual.command import CommandPalette
 
 from acceltop.profiler.clock import NS_PER_S
-from acceltop.profiler.model import Cost, Frame, Hello, ProcessFound, Sample
+from acceltop.profiler.model import Cost, Frame, Hello, KernelRow, ProcessFound, Sample
 from acceltop.views.app import AcceltopApp
 from acceltop.views.draw.timestrip import strip_cells
 from acceltop.views.link import Recorded
@@ -51,20 +52,22 @@ def test_screens_by_their_digit_and_back_by_escape(key: str, heading: str) -> No
 
 
 def test_pause_freezes_the_picture_and_end_goes_live_again() -> None:
+    def in_time(frame: Frame) -> bool:
+        return frame.time_ns <= T0 + (20 if isinstance(frame, Sample) else 19) * NS_PER_S
+
     async def test(app: AcceltopApp, pilot: Hands) -> None:
-        before = await press(app, pilot, "space")
-        assert "paused" in before
-        # Among them windows that were open at the pause, and are known only now.
-        app.scene.timeline.add_all(frame for frame in gpu_session(40) if frame.time_ns > T0 + 20 * NS_PER_S)
-        app.redraw()
-        after = await press(app, pilot, "x")
-        assert _below_title(after) == _below_title(before)
+        assert "paused" in await press(app, pilot, "space")
+        before = {screen: _below_title(await press(app, pilot, screen)) for screen in "123561"}
+        # Among them steps and windows that had ended, or were open at the pause, and are known only now.
+        app.scene.timeline.add_all(frame for frame in gpu_session(40) if not in_time(frame))
+        for screen, picture in before.items():
+            assert _below_title(await press(app, pilot, screen)) == picture
         live = await press(app, pilot, "end")
         assert "● live" in live
-        assert _below_title(live) != _below_title(before)
+        assert _below_title(live) != before["6"]
         assert "● live" in await press(app, pilot, "space", "space")
 
-    on_screen(test, gpu_session(20))
+    on_screen(test, filter(in_time, gpu_session(20)))
 
 
 def _below_title(text: str) -> list[str]:
@@ -234,6 +237,18 @@ def test_rows_that_kept_their_places_under_the_hand_are_put_in_order_later_thoug
         assert not pane.moved()
 
     on_screen(test, gpu_session(20), recorded=True)
+
+
+def test_a_large_kernel_that_comes_while_rows_keep_their_places_is_named_below_them() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        before = await press(app, pilot, "down")
+        row = KernelRow("newcomer", "kernel", 1, 100 * NS_PER_S, 100 * NS_PER_S, 100 * NS_PER_S)
+        app.scene.timeline.add(replace(gpu_window(20), rows=(row,)))
+        app.redraw(moved_only=True)
+        assert re.search(r"\+ \d+ more, [\d.]+ %, among them newcomer [\d.]+ %", text_of(app))
+        assert "among them" not in before
+
+    on_screen(test, gpu_session(20))
 
 
 def test_a_screen_that_was_asked_for_its_keys_before_it_was_there_is_drawn_all_the_same() -> None:

@@ -56,7 +56,8 @@ def is_watched(scene: Scene, pid: int) -> bool:
 
 def watched_since(scene: Scene, pid: int) -> int | None:
     """When the agent first said something of it, if only that it stays outside; None: nobody asked, or it was left."""
-    known: dict[int, int | None] = scene.memo("watched", scene.seen("Note", "Cost"), dict)
+    key = (id(scene.timeline), *(scene.timeline.versions[kind] for kind in ("Note", "Cost")))
+    known: dict[int, int | None] = scene.memo("watched", key, dict)
     if pid not in known:
         known[pid] = _watched_since(scene, pid)
     return known[pid]

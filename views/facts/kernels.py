@@ -161,15 +161,17 @@ def _makers(rows: list[KernelFact]) -> list[tuple[str, float]]:
 
 def kernel_windows(scene: Scene, name: str) -> list[tuple[int, float, int, int]]:
     """(time, mean ns, min ns, max ns) of one kernel in each window that charts cover."""
+    points = (_in_window(window, name) for window in charted_windows(scene))
+    return [point for point in points if point is not None]
+
+
+def charted_windows(scene: Scene) -> list[KernelWindow]:
+    """Those of the time that charts cover, oldest first."""
     pid = scene.focus_pid
     if pid is None:
         return []
-    points = []
-    for window in scene.timeline.windows(pid, *scene.head.window_ns()):
-        point = _in_window(window, name)
-        if point is not None:
-            points.append(point)
-    return points
+    span = scene.head.window_ns()
+    return scene.memo("charted", (pid, span, scene.seen("KernelWindow")), lambda: scene.timeline.windows(pid, *span))
 
 
 def _in_window(window: KernelWindow, name: str) -> tuple[int, float, int, int] | None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acceltop.profiler.model import KernelWindow, Slices
+from acceltop.views.facts.kernels import charted_windows
 from acceltop.views.scene import Scene
 
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -66,11 +67,7 @@ class Cells:
 
 def sliced_windows(scene: Scene) -> list[KernelWindow]:
     """The windows of the time that charts cover whose single calls are kept, oldest first."""
-    pid = scene.focus_pid
-    if pid is None:
-        return []
-    windows = scene.timeline.windows(pid, *scene.head.window_ns())
-    return [w for w in windows if w.slices is not None and w.slices.start_ns]
+    return [w for w in charted_windows(scene) if w.slices is not None and w.slices.start_ns]
 
 
 def slice_view(scene: Scene, window: KernelWindow) -> SliceView | None:

@@ -41,6 +41,7 @@ class StepFacts:
     p99: float
     slowest: float
     rate_per_s: float
+    durations: Ints
     _columns: Mapping[str, Ints]
 
     @cached_property
@@ -87,6 +88,7 @@ def _facts(scene: Scene, pid: int) -> StepFacts | None:
         p99=p99,
         slowest=slowest,
         rate_per_s=len(durations) * NS_PER_S / total if total else 0.0,
+        durations=durations,
         _columns=steps.phases,
     )
 
@@ -120,7 +122,8 @@ def step_chart(scene: Scene, width: int, pid: int | None = None) -> StepChart | 
 
 
 def _chart(scene: Scene, pid: int, width: int) -> StepChart | None:
-    steps = scene.timeline.steps(pid, *scene.head.window_ns())
+    span, timeline = scene.head.window_ns(), scene.timeline
+    steps = scene.memo(f"charted steps {pid}", (span, scene.seen("Steps")), lambda: timeline.steps(pid, *span))
     count = len(steps.index)
     if not count:
         return None

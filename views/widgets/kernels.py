@@ -18,6 +18,7 @@ from acceltop.views.scene import Scene
 from acceltop.views.widgets.table_pane import TablePane
 
 BOUND_TOKENS = {"memory": "dram", "compute": "tensor", "latency": "warn", "copy": "memory", "comm": "sm"}
+LARGE = 0.1  # of all kernel time: such a kernel is named also where its row has no room
 _PREFIXES = ("void ", "aten::")
 
 
@@ -72,8 +73,14 @@ class KernelsPane(TablePane[KernelFact]):
         self.host.open_kernel(item)
 
     def more(self, hidden: Sequence[KernelFact]) -> Line:
+        """Names a large one: rows keep their places for a while after a key, and it may have come since."""
         share = sum(row.kernel.share for row in hidden)
-        return Row().to(13).put(f"+ {len(hidden)} more, {numbers.percent(share)}", "dim").line()
+        row = Row().to(13).put(f"+ {len(hidden)} more, {numbers.percent(share)}", "dim")
+        largest = max(hidden, key=lambda row: row.kernel.total_ns)
+        if largest.kernel.share >= LARGE:
+            name = numbers.shorten(short_name(largest.name), 28)
+            row.put(", among them ", "dim").put(f"{name} {numbers.percent(largest.kernel.share)}")
+        return row.line()
 
     def columns(self, width: int) -> Sequence[Column[KernelFact]]:
         table = kernel_table(self.scene)

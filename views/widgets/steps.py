@@ -84,21 +84,21 @@ class HistogramPane(Pane):
         return [Span("step time · number of steps", "dim")]
 
     def body(self, width: int, height: int) -> Sequence[Line]:
-        pid, scene = self.scene.focus_pid, self.scene
+        scene = self.scene
         ranks = rank_times(scene)
         if ranks and height >= 2 * min(len(ranks) + 1, 9) + 4:
             lines = [
                 Line((Span(" "), *line.spans)) for line in rank_block(scene, ranks, width - 2, min(len(ranks) + 1, 9))
             ]
-            return [*self._bins(pid, width, height - len(lines) - 1), BLANK, *lines]
-        return self._bins(pid, width, height)
+            return [*self._bins(width, height - len(lines) - 1), BLANK, *lines]
+        return self._bins(width, height)
 
-    def _bins(self, pid: int | None, width: int, height: int) -> list[Line]:
-        steps = self.scene.timeline.steps(pid, *self.scene.head.range_ns()) if pid is not None else None
-        if steps is None or not len(steps.duration_ns):
+    def _bins(self, width: int, height: int) -> list[Line]:
+        facts = step_facts(self.scene)
+        if facts is None:
             return self.waiting(NO_STEPS)
         rows = min(height, 16)
-        counts, edges = np.histogram(steps.duration_ns, bins=rows)
+        counts, edges = np.histogram(facts.durations, bins=rows)
         most = max(int(counts.max()), 1)
         lines = []
         for count, low in zip(counts.tolist(), edges.tolist(), strict=False):
