@@ -152,7 +152,7 @@ class SlicesPane(Pane):
         before = start - int(lane.start[self.call - 1] + lane.duration[self.call - 1]) if self.call else 0
         second = (
             f"  {numbers.duration(duration)} · at {numbers.duration(start - shown.start_ns)} of the window · "
-            f"gap before {numbers.duration(max(before, 0))} · {numbers.count(count)} calls like it, together "
+            f"gap before {numbers.duration(max(before, 0))} · {numbers.count(count)} of this name, together "
             f"{numbers.duration(together)}"
         )
         outer = [shown.names[int(shown.lanes[at].name[call])] for at, call in callers(shown, self.lane, self.call)]

@@ -103,8 +103,9 @@ class TablePane(Pane, Generic[T]):
         return [*head, *rows, *footer]
 
     def sorting(self, usual: str) -> str:
-        """The title of the column that the user chose to sort by."""
-        return next((placed.column.title for placed in self._placed if placed.column.id == self.sort), usual)
+        """The title of the column that the user chose to sort by, and whether the other way round."""
+        title = next((placed.column.title for placed in self._placed if placed.column.id == self.sort), usual)
+        return f"{title} reversed" if self.reverse else title
 
     def _sorted_by(self, columns: Sequence[Column[T]]) -> Column[T] | None:
         sortable = [column for column in columns if column.key is not None]
@@ -166,7 +167,7 @@ class TablePane(Pane, Generic[T]):
         if sortable:
             names = [column.id for column in sortable]
             now = names.index(self.sort) if self.sort in names else 0
-            self._sort_by(sortable[(now + steps) % len(sortable)])
+            self._sort_by(sortable[(now + steps) % len(sortable)], reverse=False)
 
     def action_reverse(self) -> None:
         self.reverse = not self.reverse
@@ -183,8 +184,7 @@ class TablePane(Pane, Generic[T]):
             column = column_at(self._placed, x)
             if column is not None and column.key is not None:
                 again = column is self._sorted_by([placed.column for placed in self._placed])
-                self.reverse = again and not self.reverse
-                self._sort_by(column)
+                self._sort_by(column, reverse=again and not self.reverse)
             return
         at = self._top + y - 1
         if 0 < y <= self._rows and at < len(self._shown):
@@ -193,8 +193,8 @@ class TablePane(Pane, Generic[T]):
             if again:
                 self.action_open()
 
-    def _sort_by(self, column: Column[T]) -> None:
-        self.sort = column.id
+    def _sort_by(self, column: Column[T], reverse: bool) -> None:
+        self.sort, self.reverse = column.id, reverse
         self._top = 0
         self.redraw()
 
