@@ -44,7 +44,7 @@ class Source:
         options = context.options
         self._host = _Host(Path(options.get("host.proc", "/proc")), Path(options.get("host.sys", "/sys")))
         self._lookout = Lookout() if "host.look" in options else None
-        met = self._meet(context.pids)
+        met = self._meet(context.pids, closely=True)
         # Rates need a reading before: take it now, so that the first poll has them.
         return [self._host.device(), *met, *self.poll()]
 
@@ -58,8 +58,8 @@ class Source:
     def close(self) -> None:
         """Nothing to give back."""
 
-    def _meet(self, pids: Iterable[int]) -> list[Frame]:
-        met = self._roster.meet(pids)
+    def _meet(self, pids: Iterable[int], closely: bool = False) -> list[Frame]:
+        met = self._roster.meet(pids, closely)
         self._meters = {pid: self._meters.get(pid) or ProcessMeter(pid) for pid in self._roster.present}
         return met
 

@@ -41,7 +41,7 @@ class Source:
         yield DeviceFound(now_ns(), CPU, hello().cpu, CPU, source=NAME, memory_bytes=total)
         text = "psutil is not there for this machine: fewer counters of the host and of processes"
         yield Note(now_ns(), "info", "host.no_psutil", text, source=NAME)
-        yield from self._roster.meet(context.pids)
+        yield from self._roster.meet(context.pids, closely=True)
         yield from self.poll()
 
     def poll(self) -> Iterator[Frame]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from acceltop.profiler.cli.alive import Watched
+from acceltop.profiler.attach.life import Life
 from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.model import ProcessGone
 from acceltop.profiler.session import Session, Sink, installed
@@ -25,7 +25,7 @@ class End:
     """Why a session ended; `gone` are the processes that ended in it."""
 
     reason: str  # duration | exit | readings | signal | sink
-    gone: tuple[Watched, ...] = ()
+    gone: tuple[Life, ...] = ()
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def watch(
     """Runs the installed sources into `sinks` until the time is over, all of `context.pids` ended, a signal came or
     `asked` is set, every source gave so many `readings`, or a sink failed (its error is raised)."""
     session = Session(installed(only, (*without, *_useless(context))), context, sinks, ticks)
-    watched = [Watched(pid) for pid in context.pids]
+    watched = [Life(pid) for pid in context.pids]
     with ending_signals(asked) as ending:
         session.start()
         try:
@@ -79,13 +79,13 @@ def _useless(context: SourceContext) -> tuple[str, ...]:
 
 def _until_end(
     session: Session,
-    watched: list[Watched],
+    watched: list[Life],
     asked: threading.Event,
     duration_s: float | None,
     readings: int | None,
 ) -> End:
     end = monotonic() + duration_s if duration_s is not None else None
-    gone: list[Watched] = []
+    gone: list[Life] = []
     while not asked.wait(LOOK_S):
         if session.ended.is_set():
             return End("sink", tuple(gone))
@@ -102,7 +102,7 @@ def _until_end(
     return End("signal", tuple(gone))
 
 
-def how_it_ended(process: Watched) -> str:
+def how_it_ended(process: Life) -> str:
     """`process 4711 ended with code 3` or what is known of it."""
     return f"process {process.pid} ended{in_words(process.exit_code)}"
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tests.profiler.cli.program import SCRIPT, acceltop, python, start
+from tests.profiler.cli.program import SCRIPT, acceltop, start
 from tests.waiting import wait_for
 
 from acceltop.profiler.codec import decode
@@ -67,18 +67,6 @@ def test_the_end_of_the_process_ends_it_and_says_how() -> None:
     assert [frame.pid for frame in seen if isinstance(frame, ProcessFound)][:1] == [job.pid]
     assert {frame.pid for frame in seen if isinstance(frame, ProcessGone)} == {job.pid}
     assert re.search(rf"process {job.pid} ended.* at \d\d:\d\d:\d\d", said)
-
-
-def test_how_a_process_ended_is_known_while_it_is_a_zombie() -> None:
-    from acceltop.profiler.cli.alive import Watched
-
-    with python() as job:
-        watched = Watched(job.pid)
-        assert not watched.ended()
-        job.send_signal(signal.SIGTERM)
-        wait_for(watched.ended)
-        assert watched.exit_code == -signal.SIGTERM
-    assert Watched(4194304).ended()
 
 
 def test_an_existing_file_is_not_lost(tmp_path: Path) -> None:
