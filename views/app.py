@@ -303,6 +303,7 @@ class AcceltopApp(App[None]):
         try:
             if not all(is_watched(self.scene, pid) for pid in pids):
                 self.scene.link.attach(pids)
+                self.scene.head.follow()
         except AcceltopError as error:
             self._tell(str(error), "error")
             return
@@ -370,6 +371,7 @@ class PickerApp(AcceltopApp):
         if self.scene.pid is not None:
             self.scene.link.attach(())
             self.scene.pid = None
+            self.scene.head.follow()
         self.action_show(self.DEFAULT_MODE)
 
 

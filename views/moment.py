@@ -92,6 +92,11 @@ class Playhead:
             self.cursor = span[0]
         self.playing = not self.playing
 
+    def follow(self) -> None:
+        """Live again, whatever was selected before."""
+        self.clear()
+        self.cursor = None
+
     def seek(self, to_ns: int) -> None:
         """At or after the end it follows the end."""
         span = self.timeline.span

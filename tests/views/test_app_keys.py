@@ -387,10 +387,10 @@ def _attached(keys: str, *frames: Frame) -> list[int]:
     asked: list[int] = []
 
     async def test(app: AcceltopApp, pilot: Hands) -> None:
-        await press(app, pilot, "a")
+        assert "paused" in await press(app, pilot, "space", "a")
         app.screen.query_one(ProcessesPane).sort = "pid"
         app.scene.link = Asked(asked)
-        await press(app, pilot, *keys.split())
+        assert "● live" in await press(app, pilot, *keys.split())
 
     on_screen(test, frames)
     return asked
