@@ -342,6 +342,9 @@ def test_single_calls_down_to_one_kernel() -> None:
         await press(app, pilot, *["plus"] * 6)
         assert pane.view is not None
         assert pane.view[1] - pane.view[0] == pytest.approx((whole.end_ns - whole.start_ns) / 64, rel=0.01)
+        for calls in (1000, -1000, 1):
+            pane.action_call(calls)
+            assert whole.start_ns <= pane.view[0] and pane.view[1] <= whole.end_ns
         await press(app, pilot, "minus")
         await press(app, pilot, "down")
         assert pane.lane == 1

@@ -169,7 +169,7 @@ class SlicesPane(Pane):
         self._hold()
         lane = shown.lanes[self.lane]
         self.call = 0 if self.call is None else min(max(self.call + steps, 0), len(lane.start) - 1)
-        self._follow(lane)
+        self._follow(shown, int(lane.start[self.call]))
         self.host.redraw()
 
     def action_lane(self, steps: int) -> None:
@@ -198,8 +198,7 @@ class SlicesPane(Pane):
         t0, t1 = self.span(shown)
         length = max(int((t1 - t0) * factor), 200)
         whole = not factor or length >= shown.end_ns - shown.start_ns
-        first = min(max(at - length // 2, shown.start_ns), shown.end_ns - length)
-        self.view = None if whole else (first, first + length)
+        self.view = None if whole else _around(shown, at, length)
         self.host.redraw()
 
     def go_to(self, name: str) -> None:
@@ -265,14 +264,16 @@ class SlicesPane(Pane):
         window = self.window()
         self.window_t1 = window.t1_ns if window else None
 
-    def _follow(self, lane: Lane) -> None:
-        """Moves the view so that the chosen call is in it."""
-        if self.view is None or self.call is None:
-            return
-        t0, t1 = self.view
-        start = int(lane.start[self.call])
-        if not t0 <= start < t1:
-            self.view = start - (t1 - t0) // 2, start + (t1 - t0) // 2
+    def _follow(self, shown: SliceView, at: int) -> None:
+        """Moves the view so that this time is in it."""
+        if self.view is not None and not self.view[0] <= at < self.view[1]:
+            self.view = _around(shown, at, self.view[1] - self.view[0])
+
+
+def _around(shown: SliceView, at: int, length: int) -> tuple[int, int]:
+    """So long a part of the window, with this time in its middle where that can be."""
+    first = min(max(at - length // 2, shown.start_ns), shown.end_ns - length)
+    return first, first + length
 
 
 def _level(covered: int, below: int) -> int:
