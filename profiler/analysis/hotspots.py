@@ -49,6 +49,10 @@ class Kernel(NamedTuple):
     per_step_ns: float | None = None
     launch: Launch | None = None  # of the longest call whose launch is known
 
+    @property
+    def calls_per_step(self) -> float | None:
+        return None if self.per_step_ns is None or not self.mean_ns else self.per_step_ns / self.mean_ns
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:

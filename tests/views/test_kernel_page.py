@@ -30,13 +30,13 @@ SOURCE = "".join(f"line {at}\n" for at in range(1, 8))
 # --- advice
 
 
-def _advised(row: KernelRow, calls_per_step: float | None = None) -> list[str]:
+def _advised(row: KernelRow) -> list[str]:
     device = DeviceFound(T0, GPU, "x", "gpu", peak_bytes_per_s=1e12, peak_flop_per_s={"bf16": 1e15})
     window = KernelWindow(T0, T0 + NS_PER_S, PID, "torch", (row,), NS_PER_S, steps=2.0)
     scene = scene_of([device, ProcessFound(T0, PID, "x"), window, Steps(T0, PID, 0, (100 * MS, 100 * MS))])
     table = kernel_table(scene)
     assert table is not None
-    return [f"{one.text} → {one.next_step}" for one in advice(scene, table.rows[0], calls_per_step)]
+    return [f"{one.text} → {one.next_step}" for one in advice(scene, table.rows[0])]
 
 
 def _row(name: str = "k", calls: int = 10, longest_ns: int = MS, **other: object) -> KernelRow:
@@ -63,9 +63,9 @@ def test_there_is_no_more_to_win_than_it_takes() -> None:
 
 
 def test_many_short_calls_are_launches_and_uneven_ones_are_told() -> None:
-    short = _advised(_row(calls=10_000), calls_per_step=5000)
+    short = _advised(_row(calls=10_000))
     assert any(text.startswith("5 000 calls a step of 1.00 µs each") for text in short)
-    assert not any("launching" in text for text in _advised(_row(), calls_per_step=5))
+    assert not any("launching" in text for text in _advised(_row()))
     assert any("the longest took 9.00 ms" in text for text in _advised(_row(longest_ns=9 * MS)))
 
 

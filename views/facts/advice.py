@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from acceltop.profiler import numbers
+from acceltop.profiler.analysis.hotspots import Kernel
 from acceltop.views.facts.kernels import KernelFact
 from acceltop.views.facts.notes import Finding
 from acceltop.views.facts.steps import StepFacts, rank_times, slowest_rank, step_facts
@@ -15,9 +16,9 @@ MANY = 50  # calls a step from which launching them counts
 UNEVEN = 3  # times the mean
 
 
-def advice(scene: Scene, fact: KernelFact, calls_per_step: float | None) -> list[Finding]:
+def advice(scene: Scene, fact: KernelFact) -> list[Finding]:
     """The reason first, then what would help, at last what it could bring."""
-    told = [*_reason(scene, fact), *_shape(fact, calls_per_step), *_at_most(fact, step_facts(scene))]
+    told = [*_reason(scene, fact), *_shape(fact.kernel), *_at_most(fact, step_facts(scene))]
     return [Finding(level, 0, text, step) for level, text, step in told]
 
 
@@ -73,10 +74,9 @@ def _copy(fact: KernelFact) -> Iterator[tuple[str, str, str]]:
         yield "info", f"A copy{rate}", "non_blocking=True hides it; .item() and .cpu() in the loop cause more"
 
 
-def _shape(fact: KernelFact, calls_per_step: float | None) -> Iterator[tuple[str, str, str]]:
-    kernel = fact.kernel
-    if calls_per_step is not None and calls_per_step >= MANY and kernel.mean_ns < SHORT_NS:
-        many = f"{numbers.count(calls_per_step)} calls a step of {numbers.duration(kernel.mean_ns)} each"
+def _shape(kernel: Kernel) -> Iterator[tuple[str, str, str]]:
+    if (kernel.calls_per_step or 0) >= MANY and kernel.mean_ns < SHORT_NS:
+        many = f"{numbers.count(kernel.calls_per_step)} calls a step of {numbers.duration(kernel.mean_ns)} each"
         yield (
             "warning",
             f"{many}: launching them takes as long as they do",

@@ -98,7 +98,7 @@ class KernelPane(Pane):
 
     def _how_much(self, fact: KernelFact, width: int) -> list[Line]:
         kernel = fact.kernel
-        calls, per_step = numbers.count(kernel.calls), self._calls_per_step(fact)
+        calls, per_step = numbers.count(kernel.calls), kernel.calls_per_step
         often = f"{numbers.three(per_step)} a step, {calls}" if per_step is not None else calls
         took = "" if kernel.per_step_ns is None else f", {numbers.duration(kernel.per_step_ns)} a step"
         of = "device" if kernel.kind != "op" else "op"
@@ -113,11 +113,6 @@ class KernelPane(Pane):
         if fact.bound:
             lines.append(Row().put(" bound", "dim", _LABEL).put(fact.bound, BOUND_TOKENS[fact.bound]).line())
         return lines
-
-    def _calls_per_step(self, fact: KernelFact) -> float | None:
-        table = kernel_table(self.scene)
-        steps = table.coverage.steps if table else None
-        return fact.kernel.calls / steps if steps else None
 
     # --- charts
 
@@ -187,7 +182,7 @@ class KernelPane(Pane):
         return [heading, *(self.waiting(found.problem) if found.problem else _code(found, fact, width))]
 
     def _advice(self, fact: KernelFact, width: int) -> list[Line]:
-        found = advice(self.scene, fact, self._calls_per_step(fact))
+        found = advice(self.scene, fact)
         lines = [line for finding in found for line in finding_lines(finding, width)]
         return [rule(width, "what would make it faster"), *lines]
 

@@ -43,8 +43,10 @@ def test_time_a_step() -> None:
 
 
 def test_windows_without_steps_do_not_spoil_the_time_a_step() -> None:
-    hotspots = Hotspots().add_all([window(row("gemm", 900), steps=3.0), window(row("gemm", 900))])
-    assert hotspots.ranked()[0].per_step_ns == pytest.approx(300)
+    gemm = row("gemm", 900, calls=6)
+    (kernel,) = Hotspots().add_all([window(gemm, steps=3.0), window(gemm)]).ranked()
+    assert kernel.per_step_ns == pytest.approx(300)
+    assert kernel.calls_per_step == pytest.approx(2)
 
 
 def test_the_place_that_took_most_time_is_named() -> None:
