@@ -61,7 +61,8 @@ class Plan:
         self.budget = budget
         self._draw = draw
         self.price = Price()
-        self._taken = self._events = 0
+        self._taken = 0
+        self._caught: Deque[int] = deque([0], maxlen=LESSONS)  # events
         self._guess_s = FIRST_WINDOW_S
         self._behind: Deque[float] = deque([0.0], maxlen=LESSONS)
         self._late: Deque[float] = deque([0.0], maxlen=LESSONS)
@@ -72,7 +73,7 @@ class Plan:
     def learn(self, events: int, length_s: float, stall_s: float, behind_s: float = 0.0) -> None:
         """One window was taken, in which the device ran as far behind as `behind_s`."""
         self._taken += 1
-        self._events = events
+        self._caught.append(events)
         self._behind.append(behind_s)
         self._late.append(length_s - self._asked_s)
         self._guess_s = min(LONGEST_S, 4 * length_s)  # for as long as none has caught an event
@@ -99,18 +100,23 @@ class Plan:
         return min(LONGEST_S, max(SHORTEST_S, events / rate))
 
     def period_s(self) -> float:
-        """Long enough to pay for the window, however long that is."""
+        """Long enough to pay for a window, however long those are."""
         if 0 < self._taken <= len(FIRST_PERIODS_S):
             return FIRST_PERIODS_S[self._taken - 1]
-        # A window closes late: the last one tells how much more comes until then.
-        events = max(self.price.events_per_s * self.window_s(), self._events)
-        due = self.price.of(events) / max(self._spend(), 1e-6)
-        return max(PERIOD_S, due) * self._draw(*SPREAD)
+        return self._usual_period_s() * self._draw(*SPREAD)
+
+    def _usual_period_s(self) -> float:
+        return max(PERIOD_S, self._usual_price_s() / max(self._spend(), 1e-6))
+
+    def _usual_price_s(self) -> float:
+        """Of one as the last ones were: it closes late, and none does in backward. That they pay together keeps what is
+        shown from being old after each that met one."""
+        caught = sum(self._caught) / len(self._caught)
+        return self.price.of(max(self.price.events_per_s * self.window_s(), caught))
 
     def expected(self) -> float:
         """Share of the job's time that all this costs, as far as known beforehand."""
-        period = max(PERIOD_S, self.price.of(self.price.events_per_s * self.window_s()) / max(self._spend(), 1e-6))
-        return self.always + self.price.of(self.price.events_per_s * self.window_s()) / period
+        return self.always + self._usual_price_s() / self._usual_period_s()
 
     def correct(self, measured: Optional[float]) -> None:
         """The measured cost is above the budget: spend less; well below: slowly more again."""

@@ -165,7 +165,7 @@ class Agent:
 
     # ------------------------------------------------------------------ clients
     def _until_next(self) -> float:
-        return max(0.0, min(TICK_S, self._probe.due())) if self._has_work() else TICK_S
+        return max(0.0, self._probe.due()) if self._has_work() else TICK_S
 
     def _has_work(self) -> bool:
         """A probe that nobody watches only finishes what it has begun."""

@@ -169,12 +169,9 @@ class ForwardShare:
 
 def steps_frame(pid: int, first: int, steps: List[Step], profiled: List[bool], forward: float) -> Dict[str, Any]:
     """A `Steps` frame of consecutive steps; times are cut to whole microseconds, which halves a trace."""
-    columns: Dict[str, List[int]] = {}
-    names = {name for step in steps for name in step.phases}
-    if any(step.rest for step in steps):
-        names |= {FORWARD, OTHER}
-    for name in sorted(names):
-        columns[name] = [_phase(step, name, forward) // 1000 * 1000 for step in steps]
+    phases = [_phases(step, forward) for step in steps]
+    names = sorted({name for each in phases for name in each})
+    columns = {name: [each.get(name, 0) // 1000 * 1000 for each in phases] for name in names}
     ends = [step.end // 1000 * 1000 for step in steps]
     starts = [steps[0].start // 1000 * 1000] + ends[:-1]
     return {
@@ -188,9 +185,12 @@ def steps_frame(pid: int, first: int, steps: List[Step], profiled: List[bool], f
     }
 
 
-def _phase(step: Step, name: str, forward: float) -> int:
-    ns = step.phases.get(name, 0)
-    if name in (FORWARD, OTHER):
-        rest = sum(b - a for a, b in step.rest)
-        ns += int(rest * forward) if name == FORWARD else rest - int(rest * forward)
-    return ns
+def _phases(step: Step, forward: float) -> Dict[str, int]:
+    """ns of each, with that share of what lies before a backward as forward work."""
+    if not step.rest:
+        return step.phases
+    rest = sum([b - a for a, b in step.rest])
+    work, phases = int(rest * forward), dict(step.phases)
+    phases[FORWARD] = phases.get(FORWARD, 0) + work
+    phases[OTHER] = phases.get(OTHER, 0) + rest - work
+    return phases

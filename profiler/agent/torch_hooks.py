@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List
 
 from acceltop.profiler.agent.patch import Swaps, when_no_thread_is_in
 from acceltop.profiler.agent.steps import BACKWARD, COMMUNICATION, DATA, OPTIMIZER, Marks
@@ -31,9 +31,10 @@ class Hooks:
     def install(self) -> bool:
         """False when the optimizer could not be hooked: everything else is."""
         torch, swap = self._torch, self._swaps.swap
+        begins, ends = (functools.partial(_quietly, call) for call in (self._begins, self._ends))
         for name in ("_prepare_profiler", "_enable_profiler"):
-            swap(torch.autograd.profiler, name, functools.partial(_around, self._begins, None))
-        swap(torch.autograd.profiler, "_disable_profiler", functools.partial(_around, None, self._ends))
+            swap(torch.autograd.profiler, name, functools.partial(_around, begins, _nothing))
+        swap(torch.autograd.profiler, "_disable_profiler", functools.partial(_around, _nothing, ends))
         swap(torch.autograd, "backward", functools.partial(_marked, self._marks, BACKWARD))
         loader = sys.modules.get("torch.utils.data.dataloader")
         if loader is not None:
@@ -47,10 +48,10 @@ class Hooks:
         optimizer, marks, step_end = sys.modules["torch.optim.optimizer"], self._marks, self._step_end
 
         def before(which: Any, args: Any, kwargs: Any) -> None:
-            _quietly(marks.begin, OPTIMIZER, id(which))
+            marks.begin(OPTIMIZER, id(which))
 
         def after(which: Any, args: Any, kwargs: Any) -> None:
-            _quietly(marks.end, OPTIMIZER, id(which))
+            marks.end(OPTIMIZER, id(which))
             _quietly(step_end)
 
         self._handles.append(optimizer.register_optimizer_step_pre_hook(before))
@@ -67,27 +68,31 @@ class Hooks:
         self._handles.clear()
 
 
-def _around(before: Optional[Callable[[], None]], after: Optional[Callable[[], None]], original: Any) -> Any:
-    """`original` with a call of ours on either side; arguments, results and exceptions pass untouched."""
+def _around(before: Callable[[], None], after: Callable[[], None], original: Any) -> Any:
+    """`original` with a call of ours on either side, which must not raise; arguments, results and exceptions pass
+    untouched."""
 
     @functools.wraps(original)
     def around(*args: Any, **kwargs: Any) -> Any:
-        _quietly(before)
+        before()
         try:
             return original(*args, **kwargs)
         finally:
-            _quietly(after)
+            after()
 
     return around
 
 
-def _quietly(call: Optional[Callable[..., None]], *arguments: Any) -> None:
+def _quietly(call: Callable[[], None]) -> None:
     """Nothing that goes wrong here may reach the user's code."""
     try:
-        if call is not None:
-            call(*arguments)
+        call()
     except Exception:
         return
+
+
+def _nothing() -> None:
+    """On the one side of a call of which only the other matters."""
 
 
 def _marked(marks: Marks, phase: str, original: Any) -> Any:

@@ -19,9 +19,8 @@ from acceltop.profiler.agent.torch_reach import reach
 from acceltop.profiler.agent.torch_rows import Key, Look, OpRows, Phases, Places, busy, kernel_rows, slices, walk
 from acceltop.profiler.agent.torch_session import AHEAD_S, Session
 
-STEPS_EVERY_S = 1.0  # to tell them twice as often cost a job in pure Python half a per cent more
-COST_EVERY_S = 1.0
-MEMORY_EVERY_S = 2.0
+NEWS_EVERY_S = 1.0  # steps: to tell them twice as often cost a job in pure Python half a per cent more
+RARER = 2  # cost and memory come each such time, with the steps: to wake up costs as much as to tell
 SLICES_EVERY_S = 10.0
 RETRY_S = 0.5  # until the next try where no window may be opened
 MISSED_S = 0.1  # at least, and where the thread that trains did not come by
@@ -29,7 +28,7 @@ LOOKS = 5  # at the training thread's Python line, within one window
 LOOK_S = 0.004  # between two of them at least, in the mean: each stops the job for a moment
 MOST_STEPS = 2000  # in one frame
 SOON_S = 0.3  # until a window, for somebody new
-MARK_S = 3.5e-6  # what the job pays for each mark of the hooks, by `benchmarks.hooks_cost`
+MARK_S = 3e-6  # what the job pays for each mark of the hooks, by `benchmarks.hooks_cost`
 RECORD_S = 9e-7  # and, in a window, for each event, by `benchmarks.step_cost`
 BLIND = 8  # windows in a row without a kernel: it is no longer that they are too short
 
@@ -75,7 +74,7 @@ class Probe:
         self._said: Optional[str] = None
         self._blind = 0  # windows in a row with launches and without a kernel
         now = time.monotonic()
-        self._timers = {"steps": now, "cost": now + 2 * COST_EVERY_S, "memory": now}
+        self._next_news, self._told = now, 0
         self._next_slices = now
         self._next_window = now
         self._close_at = self._next_look = 0.0
@@ -128,7 +127,7 @@ class Probe:
         now = time.monotonic()
         if self._session.open:
             return min(self._close_at, self._next_look) - now
-        return min(min(self._timers.values()), self._next_window - AHEAD_S) - now
+        return min(self._next_news, self._next_window - AHEAD_S) - now
 
     def act(self) -> None:
         now = time.monotonic()
@@ -143,14 +142,9 @@ class Probe:
             self._maybe_start_window(now)
             if self._session.open:
                 return
-        for name, every, do in (
-            ("steps", STEPS_EVERY_S, self._tell_steps),
-            ("cost", COST_EVERY_S, self._tell_cost),
-            ("memory", MEMORY_EVERY_S, self._tell_memory),
-        ):
-            if now >= self._timers[name]:
-                self._timers[name] = now + every
-                do()
+        if now >= self._next_news:
+            self._next_news = now + NEWS_EVERY_S
+            self._tell_news()
 
     def _pause(self, seconds: float) -> None:
         """No windows for a while: the job as it is without them."""
@@ -265,6 +259,13 @@ class Probe:
         return "cuda:%d" % index
 
     # ------------------------------------------------------------------ steps, cost, memory
+    def _tell_news(self) -> None:
+        self._tell_steps()
+        self._told += 1
+        if self._told % RARER == 0:
+            self._tell_cost()
+            self._tell_memory()
+
     def _hear(self) -> None:
         marks = self._marks.take()
         self._heard += len(marks)

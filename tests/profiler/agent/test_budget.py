@@ -76,6 +76,18 @@ def test_a_window_that_closes_late_is_told_to_close_earlier() -> None:
     assert plan.period_s() <= PERIOD_S
 
 
+def test_windows_that_backward_holds_open_are_paid_for_by_all() -> None:
+    """Each third one sees ten times as much: what is shown is never old for that, and the budget is kept."""
+    plan, paid, periods = Plan(0.01, lambda low, high: (low + high) / 2), 0.0, []
+    for number in range(60):
+        events = 2000 if number % 3 == 0 else 200
+        plan.learn(events, events / 280e3, 0.0025 + 12e-6 * events)
+        periods.append(plan.period_s())
+        paid += 0.0025 + 12e-6 * events
+    assert paid / sum(periods) <= 0.01
+    assert max(periods[10:]) < 1.5 * min(periods[10:])
+
+
 def test_a_job_of_few_events_gets_long_windows() -> None:
     assert settled(0.0, 0.0015, 4e-6, 0.01)[1] == LONGEST_S
 
