@@ -119,6 +119,7 @@ class Order(Generic[T]):
     waits: bool = False  # the last order was kept: another one may be right by now
     _rank: dict[Hashable, int] = field(default_factory=dict)
     _settled_s: float = -1e9
+    _asked_s: float = -1e9
     _by: str = ""
 
     def arrange(
@@ -132,7 +133,9 @@ class Order(Generic[T]):
     ) -> list[T]:
         """`held` is the row that keeps its place when others move around it."""
         by = f"{column.id}{reverse}"
-        self.waits = not self._is_free(now_s, last_key_s) and by == self._by
+        in_sight = now_s - self._asked_s < HANDS_OFF_S  # else nobody has an order before their eyes that could jump
+        self._asked_s = now_s
+        self.waits = in_sight and not self._is_free(now_s, last_key_s) and by == self._by
         if not self.waits:
             asked = by != self._by
             self._settled_s, self._by = now_s, by

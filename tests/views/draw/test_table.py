@@ -79,10 +79,16 @@ def test_the_order_settles_for_two_seconds() -> None:
 
 def test_no_row_moves_soon_after_a_key() -> None:
     order = _order()
-    order.arrange([A, B, C], CALLS, False, 100.0, 0.0)
+    order.arrange([A, B, C], CALLS, False, 107.5, 0.0)
     later = [Item("a", 0), B, C]
     assert _names(order.arrange(later, CALLS, False, 110.0, 108.0)) == "abc"
     assert _names(order.arrange(later, CALLS, False, 112.0, 108.0)) == "bca"
+
+
+def test_the_key_that_brings_a_table_back_keeps_no_old_order() -> None:
+    order = _order()
+    order.arrange([A, B, C], CALLS, False, 100.0, 99.0)
+    assert _names(order.arrange([Item("a", 0), B, C], CALLS, False, 200.0, 200.0)) == "bca"
 
 
 def test_the_held_row_keeps_its_place() -> None:
