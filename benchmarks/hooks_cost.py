@@ -29,7 +29,7 @@ def hooks_s() -> float:
     more = []
     for _ in range(TURNS):
         without = _usual_s(step)
-        hooks = Hooks(torch, marks, *3 * (lambda: None,))
+        hooks = Hooks(torch, marks, *4 * (lambda: None,))
         hooks.install()
         more.append(_usual_s(step) - without)
         hooks.remove()

@@ -14,7 +14,7 @@ _OPTIMIZER = ("wrapper", "torch/optim/optimizer.py")  # the loop over the hooks 
 
 class Hooks:
     """In the user's thread: `begins` and `ends` are called around a session of its own profiler, `step_end` after each
-    step of an optimizer."""
+    step of an optimizer, `backward` before each backward."""
 
     def __init__(
         self,
@@ -23,8 +23,10 @@ class Hooks:
         begins: Callable[[], None],
         ends: Callable[[], None],
         step_end: Callable[[], None],
+        backward: Callable[[], None],
     ) -> None:
         self._torch, self._marks, self._begins, self._ends, self._step_end = torch, marks, begins, ends, step_end
+        self._backward = backward
         self._swaps = Swaps()
         self._handles: List[Any] = []
 
@@ -35,7 +37,8 @@ class Hooks:
         for name in ("_prepare_profiler", "_enable_profiler"):
             swap(torch.autograd.profiler, name, functools.partial(_around, begins, _nothing))
         swap(torch.autograd.profiler, "_disable_profiler", functools.partial(_around, _nothing, ends))
-        swap(torch.autograd, "backward", functools.partial(_marked, self._marks, BACKWARD))
+        backward = functools.partial(_around, self._backward_begins, functools.partial(self._marks.end, BACKWARD))
+        swap(torch.autograd, "backward", backward)
         loader = sys.modules.get("torch.utils.data.dataloader")
         if loader is not None:
             swap(loader._BaseDataLoaderIter, "__next__", functools.partial(_marked, self._marks, DATA))
@@ -43,6 +46,10 @@ class Hooks:
         if work is not None:
             swap(work, "wait", functools.partial(_marked, self._marks, COMMUNICATION))
         return when_no_thread_is_in(*_OPTIMIZER, self._add_optimizer_hooks)
+
+    def _backward_begins(self) -> None:
+        self._marks.begin(BACKWARD)
+        _quietly(self._backward)
 
     def _add_optimizer_hooks(self) -> None:
         optimizer, marks, step_end = sys.modules["torch.optim.optimizer"], self._marks, self._step_end

@@ -62,6 +62,7 @@ class Probe:
             self._session.their_session_begins,
             self._session.their_session_ends,
             self._session.step_end.visit,
+            self._backward_begins,
         )
         self._places, self._pace = Places(), Pace()
         self._finished: List[Step] = []  # not yet told
@@ -69,6 +70,7 @@ class Probe:
         self._windows: Deque[Seen] = deque(maxlen=64)
         self._away: Deque[List[int]] = deque(maxlen=64)  # [begin, end] of pauses
         self._looks: List[Look] = []
+        self._backwards: List[Look] = []  # where they were called, in this window
         self._first_step = 0
         self._stall_s = 0.0
         self._said: Optional[str] = None
@@ -169,6 +171,7 @@ class Probe:
             if self._session.start(at, length):
                 self._close_at = self._session.since_s + length
                 self._looks = []
+                self._backwards = []
                 self._next_look = self._look_after(time.monotonic())
             else:
                 self._next_window = time.monotonic() + self._until_another()
@@ -192,6 +195,13 @@ class Probe:
         place = user_line(sys._current_frames().get(ident or 0))
         if native is not None and place:
             self._looks.append((time.time_ns(), native, place))
+
+    def _backward_begins(self) -> None:
+        """In the job's thread."""
+        if self._session.open and len(self._backwards) < LOOKS:
+            place = user_line(sys._getframe(1))
+            if place:
+                self._backwards.append((time.time_ns(), threading.get_native_id(), place))
 
     def _look_after(self, now: float) -> float:
         return now + random.uniform(0, 2 * max(self._plan.window_s() / LOOKS, LOOK_S))
@@ -241,9 +251,9 @@ class Probe:
     def _rows(self, window: Window) -> List[Dict[str, Any]]:
         """Of kernels where there are any, otherwise of ops."""
         launchers: Optional[Dict[int, Key]] = {} if window.kernels else None
-        ops = OpRows(self._places, self._looks, launchers)
         self._hear()
         phases = Phases(self._native_thread(), self._tracker.history)
+        ops = OpRows(self._places, self._looks, phases.calls(self._backwards), launchers)
         for node in walk(window.ops, phases, self._rest):
             ops.add(node)
         own = ops.frames()

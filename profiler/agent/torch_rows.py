@@ -16,6 +16,7 @@ from acceltop.profiler.agent.steps import BACKWARD, COMMUNICATION, DATA, OPTIMIZ
 from acceltop.profiler.agent.torch_events import CHUNK, Kernel, Op, Window, launch
 
 MOST_ROWS = 200
+MOST_KEYS = 4000  # of which the lines are kept
 MOST_SLICES = 1000
 COLLECTIVES = ("nccl", "gloo:", "c10d::", "mpi:", "ucc:")
 PHASE_OF = (
@@ -27,6 +28,8 @@ PHASE_OF = (
 
 Look = Tuple[int, int, str]
 """Time in ns, native thread, the Python line at which it stood."""
+Call = Tuple[int, int, int, str]
+"""Begin and end in ns, native thread, the Python line from which it was called."""
 Key = Tuple[str, str, Optional[str]]
 """What calls of ops are added up by: name, framework op, phase."""
 
@@ -40,10 +43,18 @@ class Phases:
 
     def of(self, op: Op) -> Optional[str]:
         """Of the whole op: what goes on beyond a span, as an annotation of the step does, is of no one phase."""
-        at = bisect_right(self._begins, op[1]) - 1
-        if op[0] != self._thread or at < 0 or -op[2] > self._spans[at][1]:
-            return None
-        return self._spans[at][2]
+        span = self._at(op[0], op[1])
+        return span[2] if span and -op[2] <= span[1] else None
+
+    def calls(self, begun: Iterable[Look]) -> List[Call]:
+        """Those of backward of which the end is known, too."""
+        spans = ((self._at(thread, at), thread, place) for at, thread, place in begun)
+        return [(span[0], span[1], thread, place) for span, thread, place in spans if span and span[2] == BACKWARD]
+
+    def _at(self, thread: int, ns: int) -> Optional[Span]:
+        number = bisect_right(self._begins, ns) - 1
+        known = thread == self._thread and number >= 0 and ns < self._spans[number][1]
+        return self._spans[number] if known else None
 
 
 class Node:
@@ -116,27 +127,35 @@ class Row:
 
 
 class Places:
-    """The user's line behind an op, from a few looks at the training thread within a window; kept for later windows."""
+    """The user's line behind an op, from a few looks at the training thread within a window, or from where the backward
+    was called that it is in; kept for later windows."""
 
     def __init__(self) -> None:
         self._seen: Dict[Key, Dict[str, int]] = {}
+        self._called: Dict[Key, Optional[str]] = {}
 
     def note(self, key: Key, place: str) -> None:
-        if len(self._seen) < 4000:
+        if len(self._seen) < MOST_KEYS:
             counts = self._seen.setdefault(key, {})
             if len(counts) < 16 or place in counts:
                 counts[place] = counts.get(place, 0) + 1
 
+    def note_call(self, key: Key, place: str) -> None:
+        if len(self._called) < MOST_KEYS and self._called.setdefault(key, place) != place:
+            self._called[key] = None  # nothing tells from which of the two
+
     def best(self, key: Key) -> Optional[str]:
         counts = self._seen.get(key)
-        return max(counts, key=lambda place: counts[place]) if counts else None
+        return max(counts, key=lambda place: counts[place]) if counts else self._called.get(key)
 
 
 class OpRows:
     """Rows of CPU ops. `launchers`, if asked for: the key of each op by its correlation id."""
 
-    def __init__(self, places: Places, looks: List[Look], launchers: Optional[Dict[int, Key]] = None) -> None:
-        self._places, self._looks, self._launchers = places, looks, launchers
+    def __init__(
+        self, places: Places, looks: List[Look], calls: List[Call], launchers: Optional[Dict[int, Key]] = None
+    ) -> None:
+        self._places, self._looks, self._calls, self._launchers = places, looks, calls, launchers
         self._rows: Dict[Key, Row] = {}
 
     def add(self, node: Node) -> None:
@@ -148,6 +167,9 @@ class OpRows:
         for at, thread, place in self._looks:
             if node.start <= at < node.end and thread == node.thread:
                 self._places.note(key, place)
+        for begin, end, thread, place in self._calls:
+            if begin <= node.start and node.end <= end and thread == node.thread:
+                self._places.note_call(key, place)
         row = self._rows.get(key)
         if row is None:
             row = self._rows[key] = Row(_op_fields(key, node.parent))

@@ -80,7 +80,7 @@ def window(request: pytest.FixtureRequest) -> Window:
 
 def rows(window: Window) -> dict[str, dict[str, object]]:
     launchers: dict[int, Key] = {}
-    ops = OpRows(Places(), [], launchers)
+    ops = OpRows(Places(), [], [], launchers)
     for node in walk(window.ops, Phases(1, [(50, 350, "forward")]), no_rest):
         ops.add(node)
     return {row["name"]: row for row in kernel_rows(window, launchers, "gpu:{}".format, Places())}

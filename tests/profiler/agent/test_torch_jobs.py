@@ -40,6 +40,8 @@ def test_the_planted_slow_op_is_first(tmp_path: Path) -> None:
     first = document["kernels"][0]
     assert first["name"] == "aten::sort" and first["share"] > 0.4
     assert first["location"].startswith(str(Path("tests/targets/cnn.py").resolve()))
+    backward = [kernel for kernel in document["kernels"] if kernel.get("phase") == "backward"]
+    assert backward and all(kernel["location"] for kernel in backward)
     assert sum(kernel["share"] for kernel in document["kernels"]) == pytest.approx(1, abs=1e-6)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -37,15 +38,18 @@ def no_rest() -> None:
     """Nobody waits for us."""
 
 
-def op_rows(ops: list[Op], looks: list[Look] | None = None, spans: list[Span] | None = None) -> list[dict[str, Any]]:
+def op_rows(
+    ops: list[Op], looks: Sequence[Look] = (), spans: Sequence[Span] = (), backwards: Sequence[Look] = ()
+) -> list[dict[str, Any]]:
     """`spans` of the thread 1."""
-    found = OpRows(Places(), looks or [])
-    for node in walk(sorted(ops), Phases(1, spans or []), no_rest):
+    phases = Phases(1, spans)
+    found = OpRows(Places(), list(looks), phases.calls(backwards))
+    for node in walk(sorted(ops), phases, no_rest):
         found.add(node)
     return found.frames()
 
 
-def rows(ops: list[Op], looks: list[Look] | None = None) -> dict[str, dict[str, Any]]:
+def rows(ops: list[Op], looks: Sequence[Look] = ()) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in op_rows(ops, looks)}
 
 
@@ -119,6 +123,24 @@ def test_a_look_while_an_op_runs_gives_its_line() -> None:
     ops = [op("aten::mm", 0, 100), op("aten::add", 110, 120)]
     found = rows(ops, [(50, 1, "train.py:12 step"), (55, 2, "other.py:1 thread")])
     assert found["aten::mm"]["location"] == "train.py:12 step" and "location" not in found["aten::add"]
+
+
+def test_what_backward_does_has_the_line_that_called_it() -> None:
+    ops = [op("aten::before", 0, 90), op("aten::mm", 110, 120), op("aten::add_", 180, 190), op("aten::after", 210, 220)]
+    ops += [op("aten::copy_", 110, 120, thread=2), op("aten::mul", 310, 320)]
+    spans = [(0, 95, "forward"), (100, 200, "backward"), (205, 300, "optimizer")]
+    called = [(101, 1, "train.py:9 step"), (206, 1, "train.py:7 closure"), (301, 1, "train.py:9 step")]
+    found = op_rows(ops, [(185, 1, "own.py:3 backward")], spans, called)
+    assert {row["name"]: row["location"] for row in found if "location" in row} == {
+        "aten::mm": "train.py:9 step",
+        "aten::add_": "own.py:3 backward",  # what was seen is nearer
+    }
+
+
+def test_what_two_lines_call_has_neither() -> None:
+    ops, spans = [op("aten::mm", 10, 20), op("aten::mm", 60, 70)], [(0, 50, "backward"), (55, 99, "backward")]
+    assert "location" in op_rows(ops, spans=spans, backwards=[(1, 1, "gan.py:8 step")])[0]
+    assert "location" not in op_rows(ops, spans=spans, backwards=[(1, 1, "gan.py:8 step"), (56, 1, "gan.py:9 step")])[0]
 
 
 def test_what_does_not_fit_is_one_row() -> None:
