@@ -21,12 +21,12 @@ from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.codec import MAX_LINE, CodecError, decode
 from acceltop.profiler.errors import AcceltopError, TargetError, Unavailable
 from acceltop.profiler.model import Cost, Frame, KernelWindow, MemoryStats, Note, Steps
-from acceltop.profiler.source import SourceContext
+from acceltop.profiler.source import SourceContext, Stop
 
 ANSWER_S = 8.0  # from the injection to the agent's first word: a main thread in a long C call lets it wait
 HELLO_S = 2.0  # it comes within milliseconds; an agent that leaves needs as long as a window takes to close
 FRAMEWORK_S = 5.0  # then "no framework" is said
-LISTEN_S = 0.25
+LISTEN_S = 1.0  # then it looks around, whatever the interval is
 SPARE_S = 0.1  # at most, between what is heard in one interval and the next reading
 SWEEP_S = 0.3  # a killed process takes a moment to be gone
 
@@ -66,16 +66,16 @@ class Source:
     def poll(self) -> Iterator[Frame]:
         """Frames as they come, for an interval, but not to its end: the session would leave out the next one."""
         end = monotonic() + self._context.interval_s - min(0.1 * self._context.interval_s, SPARE_S)
-        while not self._context.stop.is_set():
-            left = end - monotonic()
-            if left <= 0:
-                return
+        stop = self._context.stop
+        while not stop.is_set() and (left := end - monotonic()) > 0:
             if not self._links:
-                self._context.stop.wait(left)
+                stop.wait(left)
                 return
-            readable, _, _ = select.select(self._links, (), (), min(left, LISTEN_S))
-            for link in readable:
-                yield from link.read()
+            sources: list[Link | Stop] = [*self._links, stop]
+            readable, _, _ = select.select(sources, (), (), min(left, LISTEN_S))
+            for link in self._links:
+                if link in readable:
+                    yield from link.read()
             for link in self._links:
                 yield from link.silence()
             self._left += [link for link in self._links if not link.alive]

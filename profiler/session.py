@@ -28,6 +28,7 @@ QUEUE_FRAMES = 8192
 OPEN_DEADLINE_S = 15.0  # finding devices or entering a job takes longer than a reading
 HEAD_START_S = 0.3  # until then a first picture should be there; beside the imports of other sources it takes longer
 RESTARTS = 3
+APART_S = 0.004  # from one source's reading to the next one's: at the same moment they would fight for the interpreter
 TICK_S = 1.0  # how often lateness is looked for, too
 STOP_S = 2.0  # all that `stop` may take
 MAX_ERROR = 300  # characters of a source's own error in a Note
@@ -127,8 +128,9 @@ class Session:
         self._sinks, self._ticks = tuple(sinks), tuple(ticks)
         self._filter = _Filter()
         self._runners = [_Runner(name, load, context, self._queue.put) for name, load in loaders.items()]
-        for runner in self._runners:
+        for place, runner in enumerate(self._runners):
             runner.after = self.seen if first in loaders and runner.name != first else None
+            runner.shift_s = min(place * APART_S, context.interval_s / 2)
         self._dispatcher = threading.Thread(target=self._dispatch, name="acceltop-sinks", daemon=True)
         self._error: BaseException | None = None
         self._dropped_said = 0
@@ -229,6 +231,7 @@ class _Runner:
         self.name = name
         self.readings = 0
         self.after: threading.Event | None = None
+        self.shift_s = 0.0
         self.thread = threading.Thread(target=self._run, name=f"acceltop-{name}", daemon=True)
         self._load, self._context, self._emit = load, context, emit
         self._call: _Call | None = None
@@ -285,7 +288,7 @@ class _Runner:
 
     def _poll(self, source: Source) -> None:
         interval, stop = self._context.interval_s, self._context.stop
-        due, pause_s = round(monotonic() / interval) * interval, 0.0
+        due, pause_s = round(monotonic() / interval) * interval + self.shift_s, 0.0
         while not stop.wait(pause_s):
             self._begin(source.deadline_s)
             frames = source.poll()
@@ -294,7 +297,7 @@ class _Runner:
             self._emit_all(frames)
             self._begin(None)
             self.readings += 1
-            # All sources at the same moments: what is awake and in the caches serves all. What was missed stays missed.
+            # One right after the other: what is awake and in the caches serves all. What was missed stays missed.
             due += interval * max(1, int((monotonic() - due) / interval) + 1)
             pause_s = max(0.0, due - monotonic())
 

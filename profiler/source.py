@@ -7,12 +7,41 @@ that fails: it leaves that out and says it in a Note.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from acceltop.profiler.model import Frame
+
+
+class Stop(threading.Event):
+    """An Event for `select`, too: readable once it is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pipe: tuple[int, int] | None = None
+
+    def fileno(self) -> int:
+        """The pipe is made when it is first asked for."""
+        if self._pipe is None:
+            self._pipe = os.pipe()
+            if self.is_set():
+                self._tell()
+        return self._pipe[0]
+
+    def set(self) -> None:
+        super().set()
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._pipe is not None:
+            os.write(self._pipe[1], b"\0")
+
+    def __del__(self) -> None:
+        for end in self._pipe or ():
+            os.close(end)
 
 
 @dataclass(frozen=True)
@@ -24,7 +53,7 @@ class SourceContext:
     budget: float = 0.01  # how much slower the target may get
     inject: bool = True  # False: never enter the target
     method: str = "auto"  # auto | ptrace | gdb | remote-exec
-    stop: threading.Event = field(default_factory=threading.Event)  # set: return soon from open or poll
+    stop: Stop = field(default_factory=Stop)  # set: return soon from open or poll
     options: Mapping[str, str] = field(default_factory=dict)  # per source, for tests: root folders, library paths
 
 

@@ -46,6 +46,7 @@ HEARTBEAT_S = 1.0  # ages and clocks go on also when nothing comes
 LATE_S = 0.2  # what comes is waited for so long
 EARLY_S = 2.0  # so long after the start a reading is shown at once: the sources come one after the other
 EARLY_PACE_S = 0.1
+GATHER_S = 0.04  # the sources read one right after the other: what they say is shown together
 PLAY_S = 0.25  # how often a replay moves
 STRIP_CELLS = 100  # an arrow key moves by this part of the whole
 
@@ -143,9 +144,11 @@ class AcceltopApp(App[None]):
             self._clock.call_soon_threadsafe(self._arrived, context=self._mine)
 
     def _arrived(self) -> None:
-        early = monotonic() < self._early_until_s
-        pace = EARLY_PACE_S if early else self.scene.link.interval_s
-        self._take_at(max(self._drawn_s + pace, monotonic()))
+        now = monotonic()
+        if now < self._early_until_s:
+            self._take_at(max(self._drawn_s + EARLY_PACE_S, now))
+        else:
+            self._take_at(max(self._drawn_s + self.scene.link.interval_s, now + GATHER_S))
 
     def _take_at(self, at_s: float) -> None:
         """On the clock of `monotonic`, which is the loop's too; what was to be later is then done with it."""

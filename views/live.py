@@ -15,7 +15,7 @@ from acceltop.profiler.clock import NS_PER_S, now_ns
 from acceltop.profiler.errors import AcceltopError
 from acceltop.profiler.model import Frame, Note, ProcessGone
 from acceltop.profiler.session import Session, Sink, installed
-from acceltop.profiler.source import SourceContext
+from acceltop.profiler.source import SourceContext, Stop
 from acceltop.views.feed import Feed
 from acceltop.views.link import Recording, Tell
 
@@ -149,7 +149,7 @@ class LiveLink:
     def attach(self, pids: Sequence[int]) -> None:
         for pid in set(self._context.pids) - set(pids):
             self._deliver(Note(now_ns(), "info", "agent.detached", "detached", source="agent", pid=pid))
-        old, self._context = self._session, replace(self._context, pids=tuple(pids), stop=threading.Event())
+        old, self._context = self._session, replace(self._context, pids=tuple(pids), stop=Stop())
         self._dropped_before += old.dropped
         # The old one may hang in a driver: nobody waits for it.
         threading.Thread(target=_ended, args=(old,), name="acceltop-detach", daemon=True).start()

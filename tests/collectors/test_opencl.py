@@ -126,7 +126,7 @@ def test_a_driver_that_crashes_takes_nothing_with_it(fake_driver: pytest.MonkeyP
 
 def test_a_wish_to_stop_ends_the_wait(fake_driver: pytest.MonkeyPatch) -> None:
     fake_driver.setenv("FAKE_ICD_FAULT", "hang")
-    context = SourceContext(stop=threading.Event())
+    context = SourceContext()
     threading.Timer(0.5, context.stop.set).start()
     began = monotonic()
     with pytest.raises(Unavailable):

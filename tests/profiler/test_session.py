@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +20,7 @@ from acceltop.profiler import session as module
 from acceltop.profiler.errors import AcceltopError, Unavailable, UsageError
 from acceltop.profiler.model import DeviceFound, DeviceLost, Frame, Hello, Note, ProcessGone, Sample
 from acceltop.profiler.session import GROUP, Session, installed, sources
-from acceltop.profiler.source import SourceContext
+from acceltop.profiler.source import SourceContext, Stop
 
 
 class Counter:
@@ -226,6 +227,30 @@ def test_readings_keep_the_grid_and_do_not_pile_up() -> None:
     session.stop()
     assert len(times) - 1 <= (times[-1] - times[0]) / 0.1 - 2  # those that were missed are not caught up with
     assert median(_off_grid(moment, 0.1) for moment in times[1:]) < 0.03  # one or the other may be late
+
+
+def test_sources_read_one_right_after_the_other() -> None:
+    times: dict[str, list[float]] = {"one": [], "two": [], "three": []}
+
+    def source(name: str) -> Callable[[], Counter]:
+        return lambda: Counter(lambda n: times[name].append(monotonic() % 0.1))
+
+    session = Session({name: source(name) for name in times}, SourceContext(interval_s=0.1), [])
+    session.start()
+    wait_for(lambda: min(map(len, times.values())) >= 8)
+    session.stop()
+    usual = [median(moments[1:]) for moments in times.values()]
+    assert usual == sorted(usual)
+    assert usual[-1] - usual[0] < 0.05
+
+
+@pytest.mark.parametrize("asked_first", [True, False])
+def test_a_stop_can_be_waited_for_beside_files(asked_first: bool) -> None:
+    stop = Stop()
+    if asked_first:
+        assert select.select([stop], (), (), 0)[0] == []
+    stop.set()
+    assert select.select([stop], (), (), 0)[0] == [stop]
 
 
 def _off_grid(seconds: float, interval_s: float) -> float:
