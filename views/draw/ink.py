@@ -34,11 +34,16 @@ class Ink:
         if palette is not self._palette:
             self._palette = palette
             self._looks.clear()
+        looks, back = self._looks, new.back
         for column, (text, token), cells in changes(old, new, width):
-            self._move(x + column, y)
-            self._turn(self._looks.get((token, new.back)) or self._known(token, new.back, palette))
+            place = (x + column, y)
+            if place != self._at:
+                self._move(*place)
+            look = looks.get((token, back)) or self._known(token, back, palette)
+            if look is not self._look:
+                self._turn(look)
             self._parts.append(text)
-            self._at = (x + column + cells, y)
+            self._at = (place[0] + cells, y)
 
     def take(self) -> str:
         """All of it, and the terminal's own colours at the end; empty if there is nothing."""
@@ -48,16 +53,12 @@ class Ink:
         return taken
 
     def _move(self, x: int, y: int) -> None:
-        if self._at == (x, y):
-            return
         near = self._at[1] == y and x > self._at[0]
         self._parts.append(f"\x1b[{x - self._at[0]}C" if near else f"\x1b[{y + 1};{x + 1}H")
 
     def _turn(self, look: _Look) -> None:
-        before = self._look
-        if look is not before:
-            self._look = look
-            self._parts.append(look.turns.get(before) or _turned(before, look))
+        before, self._look = self._look, look
+        self._parts.append(look.turns.get(before) or _turned(before, look))
 
     def _known(self, token: str, back: str, palette: Palette) -> _Look:
         """One look has one object, by whatever tokens."""

@@ -183,13 +183,31 @@ def _common(before: Sequence[object], after: Sequence[object]) -> int:
 
 def changes(old: Line, new: Line, width: int) -> Iterator[tuple[int, Span, int]]:
     """(column, what to write there, its cells) that turn `old` into `new`, where lines have `width` cells."""
-    known = iter(filled(old, width) if old.back == new.back else ())
-    before, edge = next(known, None), 0  # the old span that is not left of the column, and where it begins
+    known, wanted = filled(old, width) if old.back == new.back else (), filled(new, width)
     column = 0
-    for span in filled(new, width):
+    for at, (before, span) in enumerate(zip(known, wanted, strict=False)):
+        text = span.text
+        count = len(text) if text.isascii() else _cells(text)
+        if before is not span and before != span:
+            if cells(before.text) != count:
+                yield from _unaligned(known[at:], wanted[at:], column)
+                return
+            if 0 < count <= SENT_WHOLE:
+                yield column, span, count
+            elif count:
+                yield from _rewritten(column, before, span, count)
+        column += count
+    yield from _unaligned((), wanted[len(known) :], column)
+
+
+def _unaligned(known: Sequence[Span], wanted: Sequence[Span], column: int) -> Iterator[tuple[int, Span, int]]:
+    """As `changes`, of what begins at `column`, where spans no longer end at the same columns."""
+    rest = iter(known)
+    before, edge = next(rest, None), column  # the old span that is not left of the column, and where it begins
+    for span in wanted:
         while before is not None and (edge < column or not before.text):
             edge += cells(before.text)
-            before = next(known, None)
+            before = next(rest, None)
         if not (count := cells(span.text)):
             continue
         if edge != column:
