@@ -12,8 +12,10 @@ from acceltop.collectors.nvml_calls import Calls, GpuLost
 from acceltop.collectors.nvml_gpm import Gpm
 from acceltop.collectors.nvml_processes import PidMap
 from acceltop.collectors.nvml_unit import NAME, Unit
-from acceltop.profiler.clock import now_ns
+from acceltop.profiler.clock import monotonic, now_ns
 from acceltop.profiler.model import DeviceLost, Frame, Note
+
+_LOOK_S = 10.0  # from one look at whether it may sleep to the next
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Gpu:
         self.index = index
         self.device: str | None = None
         self._power: str | None = None  # its folder in sysfs, once its place is known
+        self._may_sleep, self._look_s = False, 0.0
         self._nvml, self._place = nvml, place
         self._units: list[Unit] = []
         self._told: str | None = None  # why it can't be found, or that it sleeps: said once
@@ -94,7 +97,10 @@ class Gpu:
 
     def _asleep(self) -> bool:
         """An open call wakes a laptop's GPU; whether it sleeps can be read without one."""
-        return self._power is not None and runtime_status(self._power) == "suspended"
+        if self._power is not None and monotonic() >= self._look_s:
+            self._look_s = monotonic() + _LOOK_S
+            self._may_sleep = _power_file(self._power, "control") == "auto"  # in a server it is "on"
+        return self._may_sleep and runtime_status(self._power or "") == "suspended"
 
     def _tell(self, level: str, code: str, text: str) -> list[Frame]:
         if self._told == text:
@@ -105,4 +111,8 @@ class Gpu:
 
 def runtime_status(folder: str) -> str:
     """Of a PCI device's folder: active, suspended …; empty where nothing tells."""
-    return contents(f"{folder}/power/runtime_status").decode().strip()
+    return _power_file(folder, "runtime_status")
+
+
+def _power_file(folder: str, name: str) -> str:
+    return contents(f"{folder}/power/{name}").decode().strip()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from acceltop.collectors.kernel_files import contents
 
 _PROC = Path("/proc")
 _NEEDED = {"MemTotal", "MemAvailable", "SwapTotal", "SwapFree"}
+_LINE = re.compile(f"^({'|'.join(_NEEDED)}): *(\\d+)".encode(), re.MULTILINE)
 _IDLE, _GUEST = slice(3, 5), 9  # words of /proc/stat: idle and iowait; from here on they are in the others, too
 
 
 def meminfo(proc: Path = _PROC) -> dict[str, int]:
-    """Bytes, by the names of /proc/meminfo; empty where it can't be read."""
-    lines = contents(f"{proc}/meminfo").decode().splitlines()
-    return {name: int(value.split()[0]) * 1024 for name, _, value in (line.partition(":") for line in lines)}
+    """Bytes of what is needed, by the names of /proc/meminfo; empty where it can't be read."""
+    lines = _LINE.findall(contents(f"{proc}/meminfo"))  # of the whole file most is of no use
+    return {name.decode(): int(kib) * 1024 for name, kib in lines}
 
 
 def memory(proc: Path = _PROC) -> dict[str, float]:

@@ -396,6 +396,7 @@ def sleeping(sysfs: Path, address: str, status: str) -> None:
     """Writes the runtime power state of one PCI device into a recorded tree."""
     for folder in (sysfs / "bus/pci/drivers/nvidia" / address, sysfs / "bus/pci/devices" / address):
         (folder / "power").mkdir(parents=True, exist_ok=True)
+        (folder / "power/control").write_text("auto\n")
         (folder / "power/runtime_status").write_text(f"{status}\n")
 
 

@@ -233,7 +233,7 @@ def test_sources_read_one_right_after_the_other() -> None:
     times: dict[str, list[float]] = {"one": [], "two": [], "three": []}
 
     def source(name: str) -> Callable[[], Counter]:
-        return lambda: Counter(lambda n: times[name].append(monotonic() % 0.1))
+        return lambda: Counter(lambda n: times[name].append((monotonic() + 0.02) % 0.1))
 
     session = Session({name: source(name) for name in times}, SourceContext(interval_s=0.1), [])
     session.start()

@@ -119,7 +119,13 @@ class DevicesPane(TablePane[DeviceRow]):
         return super().body(width, height)
 
     def columns(self, width: int) -> Sequence[Column[DeviceRow]]:
-        rows = self.items()
+        """Which there are changes seldom: looked up every few seconds, and when there are other rows."""
+        rows, state = self.items(), self._state_width(width, self.items())
+        moment = self.scene.head.at_ns // (LOOK_S * NS_PER_S)
+        key = width, [row.id for row in rows], state, self.grouped, moment, id(self.scene.timeline)
+        return self.scene.memo(f"columns {id(self)}", key, lambda: self._columns(width, rows, state))
+
+    def _columns(self, width: int, rows: Sequence[DeviceRow], state: int) -> Sequence[Column[DeviceRow]]:
         roomy = width >= 110
         longest = 12 if width >= 180 or several_hosts(self.scene) else 8  # names of hosts say more than PoCL's
         label = max((len(row.label) for row in rows), default=0)
@@ -132,8 +138,8 @@ class DevicesPane(TablePane[DeviceRow]):
                 "activity", self._activity_title(), 15 if width >= 60 else 8, self._activity, self._number("activity")
             ),
             Column("history", "last 60 s", 0, self._history),
-            *self._known_columns(width, roomy, rows),
-            Column("state", "state" if roomy else "", self._state_width(width, rows), self._state),
+            *self._metric_columns(width, rows),
+            Column("state", "state" if roomy else "", state, self._state),
         ]
         return [column for column in columns if column.needs <= width]
 
@@ -145,12 +151,7 @@ class DevicesPane(TablePane[DeviceRow]):
         self._widest = width, max(kept, min(longest, most))
         return self._widest[1]
 
-    def _known_columns(self, width: int, roomy: bool, rows: Sequence[DeviceRow]) -> list[Column[DeviceRow]]:
-        """Which metrics there are changes seldom: looked up every few seconds."""
-        key = (width, len(rows), self.scene.head.at_ns // (LOOK_S * NS_PER_S), id(self.scene.timeline))
-        return self.scene.memo(f"columns {id(self)}", key, lambda: self._metric_columns(width, roomy, rows))
-
-    def _metric_columns(self, width: int, roomy: bool, rows: Sequence[DeviceRow]) -> list[Column[DeviceRow]]:
+    def _metric_columns(self, width: int, rows: Sequence[DeviceRow]) -> list[Column[DeviceRow]]:
         """The columns that some device has a reading for."""
         power, bandwidth = self._of_limit("hw.power"), self._bandwidth(rows)
         found = [

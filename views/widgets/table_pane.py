@@ -42,6 +42,7 @@ class TablePane(Pane, Generic[T]):
         self.reverse = False
         self._order: Order[T] = Order(self.identity)
         self._shown: list[T] = []
+        self._laid_out: Sequence[Column[T]] = ()
         self._placed: list[Placed] = []
         self._top = 0
         self._rows = 1
@@ -87,7 +88,8 @@ class TablePane(Pane, Generic[T]):
     def body(self, width: int, height: int) -> Sequence[Line]:
         items = self.items()
         columns = self.columns(width)
-        self._placed = layout(columns, width)
+        if columns is not self._laid_out:
+            self._laid_out, self._placed = columns, layout(columns, width)
         by = self._sorted_by(columns)
         if not items or by is None:
             self._shown = []
