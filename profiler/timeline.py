@@ -6,6 +6,7 @@ Memory is bounded: old readings become minima, means and maxima, old windows bec
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -160,6 +161,11 @@ class Timeline(History):
         """`points` bins over the range, NaN where nothing is known."""
         key = key._replace(device=self.subjects.canonical(key.device))
         return band(self._points(key, t0_ns, t1_ns), t0_ns, t1_ns, points)
+
+    def raw(self, key: Key) -> tuple[array[float], array[float]] | None:
+        """Times and values of the newest readings as they came; None where more is known than those."""
+        series = self.values.get(key._replace(device=self.subjects.canonical(key.device)))
+        return None if series is None or self._detail is not None else (series.raw.arrays[0], series.raw.arrays[1])
 
     def _points(self, key: Key, t0_ns: int, t1_ns: int) -> Points:
         """What is known of a range, and around it."""

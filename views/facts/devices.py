@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from acceltop.profiler.clock import NS_PER_S
-from acceltop.profiler.history.bands import Band
 from acceltop.profiler.history.subjects import DeviceState
 from acceltop.profiler.metrics import METRICS
 from acceltop.profiler.model import DeviceFound
 from acceltop.profiler.timeline import Key
 from acceltop.views.facts.activity import ACTIVITY, HOST_ACTIVITY, device_label
 from acceltop.views.facts.notes import clock
+from acceltop.views.facts.rolling import Chart, Rolling
 from acceltop.views.scene import Scene
 
 BANDWIDTH = ("hw.gpu.dram.bandwidth", "hw.gpu.dram.busy_hint")
@@ -140,7 +139,13 @@ def history(scene: Scene, key: Key, points: int, span_ns: int) -> list[float]:
     """The mean in `points` bins up to the moment shown. The bins stand on a grid in time: they don't tremble."""
     t0, t1 = grid(scene.head.at_ns, points, span_ns)
     moved = looked(scene, t0, t1, points)
-    return scene.memo(("history", key, points), moved, lambda: means(scene, key, t0, t1, points))
+    return chart(scene, ("history", key, points), moved, (key,), t0, t1, points).mean
+
+
+def chart(scene: Scene, name: Hashable, moved: Hashable, keys: Sequence[Key], t0: int, t1: int, points: int) -> Chart:
+    """Of some series together, looked up when `moved` changes."""
+    rolling = scene.memo(("rolling", name), id(scene.timeline), Rolling)
+    return scene.memo(name, moved, lambda: rolling.over(scene, keys, t0, t1, points))
 
 
 def looked(scene: Scene, t0: int, t1: int, points: int) -> Hashable:
@@ -158,20 +163,6 @@ def grid(at_ns: int, points: int, span_ns: int) -> tuple[int, int]:
     pair = max(2 * span_ns // points, 2)
     end = at_ns - at_ns % pair + pair
     return end - pair * points // 2, end
-
-
-def means(scene: Scene, key: Key, t0: int, t1: int, points: int) -> list[float]:
-    found: list[float] = known_band(scene, key, t0, t1, points).mean.tolist()
-    return found
-
-
-def known_band(scene: Scene, key: Key, t0: int, t1: int, points: int) -> Band:
-    """Without what is after the moment shown: readings hold for a while, but there nothing is known yet."""
-    band = scene.timeline.series(key, t0, t1, points)
-    later = int(band.times.searchsorted(scene.head.at_ns + (t1 - t0) // points, "right"))
-    for column in band[1:]:
-        column[later:] = math.nan
-    return band
 
 
 class Condition(NamedTuple):

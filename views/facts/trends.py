@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from acceltop.views.facts.devices import (
     DeviceFact,
     answering,
+    chart,
     device_facts,
     grid,
-    known_band,
     limit_of,
     looked,
     value,
@@ -53,23 +51,12 @@ def trend(scene: Scene, metric: str, points: int, fact: DeviceFact | None = None
     """Over the time that charts cover; of one device where `fact` is given."""
     facts = [fact] if fact else gpu_facts(scene)
     t0, t1 = grid(scene.head.at_ns, points, scene.head.history_ns)
-    key = (looked(scene, t0, t1, points), len(facts))
+    keys = [each.keys[metric] for each in facts]
+    key = (looked(scene, t0, t1, points), keys)
     name = f"trend {metric} {points} {fact.id if fact else ''}"
-    band = scene.memo(name, key, lambda: _band(scene, metric, points, facts, t0, t1))
+    band = chart(scene, name, key, keys, t0, t1, points)
     known = [v for fact in answering(scene, facts) if (v := value(scene, fact, metric)) is not None]
     limit = limit_of(scene, facts[0], metric) if facts else None
     top = limit or max((v for v in band[2] if v == v), default=0.0) or 1.0
     low, mean, high = scene.memo(f"{name} shares", (key, top), lambda: [[v / top for v in values] for values in band])
     return Trend(metric, low, mean, high, sum(known) / len(known) if known else None, limit, len(known))
-
-
-def _band(scene: Scene, metric: str, points: int, facts: Sequence[DeviceFact], t0: int, t1: int) -> list[list[float]]:
-    """Lowest, mean and highest of all devices in each bin; NaN where nothing is known of any."""
-    bands = [known_band(scene, fact.keys[metric], t0, t1, points) for fact in facts]
-    if not bands:
-        return [[np.nan] * points for _ in range(3)]
-    means = np.array([band.mean for band in bands])
-    counts = np.maximum((~np.isnan(means)).sum(axis=0), 1)
-    mean = np.where(np.isnan(means).all(axis=0), np.nan, np.nansum(means, axis=0) / counts)
-    low, high = np.fmin.reduce([band.low for band in bands]), np.fmax.reduce([band.high for band in bands])
-    return [low.tolist(), mean.tolist(), high.tolist()]
