@@ -295,7 +295,7 @@ class AcceltopApp(App[None]):
     def open_kernel(self, fact: KernelFact) -> None:
         from acceltop.views.screens.kernel import KernelPage
 
-        self.push_screen(KernelPage((fact.kernel.kind, fact.name)))
+        self.push_screen(KernelPage((fact.kind, fact.name)))
 
     def open_device(self, device: str) -> None:
         self.scene.device = device

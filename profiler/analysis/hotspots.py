@@ -102,8 +102,16 @@ class Hotspots:
 
     def ranked(self, group: str | None = None) -> list[Kernel]:
         """Rows of one group, most time first; "(other)", if any, comes last. Shares add up to one."""
+        totals, whole = self.totals(group)
+        return [total.kernel(whole) for total in totals]
+
+    def totals(self, group: str | None = None) -> tuple[list[Total], Whole]:
+        """The rows of `ranked` before they are put together, which takes longer than to rank them, and their whole.
+
+        They go on growing with each window that is added.
+        """
         found = self._groups.get(group or self.group or "")
-        return found.ranked() if found else []
+        return (found.ranked(), found.whole()) if found else ([], Whole(0, None))
 
     def total_ns(self, group: str | None = None) -> int:
         found = self._groups.get(group or self.group or "")
@@ -177,8 +185,20 @@ _PHASE = _Place._fields.index("phase")
 _place_of = attrgetter(*_Place._fields)
 
 
+class Whole(NamedTuple):
+    """The time of a group of kernels, and by what one's time is multiplied to give that of a step; None: not known."""
+
+    total_ns: int
+    per_step: float | None
+
+    def share(self, ns: int) -> float:
+        return ns / self.total_ns if self.total_ns else 0.0
+
+
 @dataclass(slots=True)
-class _Total:
+class Total:
+    """A kernel as it is summed."""
+
     name: str
     kind: str
     calls: int = 0
@@ -214,21 +234,27 @@ class _Total:
         if len(self.places) > _MAX_PLACES:
             self.places = dict(sorted(self.places.items(), key=lambda item: -item[1])[: _MAX_PLACES // 2])
 
-    def fold(self, other: _Total) -> None:
+    def fold(self, other: Total) -> None:
         """Takes in the numbers of another kernel, not its places."""
         self.calls += other.calls
         self.total_ns += other.total_ns
         self.min_ns = other.min_ns if self.min_ns is None else min(self.min_ns, other.min_ns or 0)
         self.max_ns = max(self.max_ns, other.max_ns)
 
-    def kernel(self, group_ns: int, per_step: float | None) -> Kernel:
+    @property
+    def origin(self) -> str | None:
+        """Who made the kernel."""
+        return self._told()[2]
+
+    def kernel(self, whole: Whole) -> Kernel:
+        """All that is known of it."""
         told, modules, maker = self._told()
         return Kernel(  # by place, since there are hundreds each second, and names cost as much again
             self.name,
             self.kind,
             self.calls,
             self.total_ns,
-            self.total_ns / group_ns if group_ns else 0.0,
+            whole.share(self.total_ns),
             self.total_ns / self.calls if self.calls else 0.0,
             self.min_ns or 0,
             self.max_ns,
@@ -243,7 +269,7 @@ class _Total:
             self.bytes,
             None if self.bytes is None else _rate(self.bytes, self.bytes_ns),
             None if self.flops is None else _rate(self.flops, self.flops_ns),
-            None if per_step is None else self.total_ns * per_step,
+            None if whole.per_step is None else self.total_ns * whole.per_step,
             self.launch,
         )
 
@@ -283,8 +309,8 @@ def _rate(amount: int, ns: int) -> float | None:
 class _Group:
     def __init__(self, max_rows: int) -> None:
         self._max_rows = max_rows
-        self._rows: dict[tuple[str, str], _Total] = {}
-        self._other: _Total | None = None
+        self._rows: dict[tuple[str, str], Total] = {}
+        self._other: Total | None = None
         self._steps = 0.0
         self._stepped_ns = 0  # kernel time of the windows that counted their steps
         self.total_ns = 0
@@ -302,35 +328,33 @@ class _Group:
         if len(self._rows) > 2 * self._max_rows:  # twice, so that sorting is rare
             self._shrink()
 
-    def _total(self, row: KernelRow) -> _Total:
+    def _total(self, row: KernelRow) -> Total:
         if row.name == OTHER_NAME:
-            self._other = self._other or _Total(OTHER_NAME, OTHER)
+            self._other = self._other or Total(OTHER_NAME, OTHER)
             return self._other
         key = (row.kind, row.name)
         total = self._rows.get(key)
         if total is None:
-            total = self._rows[key] = _Total(row.name, row.kind)
+            total = self._rows[key] = Total(row.name, row.kind)
         return total
 
-    def ranked(self) -> list[Kernel]:
+    def ranked(self) -> list[Total]:
         if len(self._rows) > self._max_rows:
             self._shrink()
         rows = sorted(self._rows.values(), key=lambda total: (-total.total_ns, total.name))
         if self._other is not None:
             rows.append(self._other)
-        per_step = self._per_step()
-        return [total.kernel(self.total_ns, per_step) for total in rows]
+        return rows
 
-    def _per_step(self) -> float | None:
-        """By what a total is multiplied to give the time a step; windows that saw no steps count by the others."""
-        if not self._steps or not self.total_ns:
-            return None
-        return self._stepped_ns / self.total_ns / self._steps
+    def whole(self) -> Whole:
+        """Windows that saw no steps count by the others."""
+        counted = self._steps and self.total_ns
+        return Whole(self.total_ns, self._stepped_ns / self.total_ns / self._steps if counted else None)
 
     def _shrink(self) -> None:
         by_time = sorted(self._rows.items(), key=lambda item: -item[1].total_ns)
         self._rows = dict(by_time[: self._max_rows])
-        self._other = self._other or _Total(OTHER_NAME, OTHER)
+        self._other = self._other or Total(OTHER_NAME, OTHER)
         for _, total in by_time[self._max_rows :]:
             self._other.fold(total)
             self.folded += 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import is_
 
-from acceltop.profiler.analysis.hotspots import MAX_ROWS, Coverage, Hotspots, Kernel
+from acceltop.profiler.analysis.hotspots import MAX_ROWS, Coverage, Hotspots, Kernel, Total, Whole
 from acceltop.profiler.analysis.roofline import Roofline, roofline
 from acceltop.profiler.history.merge import KernelMerger
 from acceltop.profiler.model import DeviceFound, KernelWindow, Launch
@@ -16,21 +16,28 @@ from acceltop.views.moment import BLOCK_NS
 from acceltop.views.scene import Scene
 
 
-@dataclass
 class KernelFact:
-    """A kernel, and how near it comes to the peaks of its device."""
+    """A kernel, and how near it comes to the peaks of its device. Of hundreds few are looked at: those are worked out.
 
-    kernel: Kernel
-    device: DeviceFound | None
+    Good until the next window is added to the sums that it comes from.
+    """
+
+    def __init__(self, total: Total, whole: Whole, devices: Mapping[str, DeviceFound]) -> None:
+        self.name, self.kind, self.total_ns, self.share = (
+            total.name,
+            total.kind,
+            total.total_ns,
+            whole.share(total.total_ns),
+        )
+        self.total, self._whole, self._devices = total, whole, devices
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        return self.total.kernel(self._whole)
 
     @cached_property
     def roof(self) -> Roofline:
-        """Of hundreds of rows few are looked at."""
-        return roofline(self.kernel, self.device)
-
-    @property
-    def name(self) -> str:
-        return self.kernel.name
+        return roofline(self.kernel, self._devices.get(self.kernel.device or ""))
 
     @property
     def bound(self) -> str:
@@ -86,7 +93,7 @@ class KernelTable:
     @cached_property
     def counted(self) -> bool:
         """Whether any kernel's bytes or FLOPs are known."""
-        told = (r for r in self.rows if r.kernel.bytes_per_s is not None or r.kernel.flop_per_s is not None)
+        told = (row for row in self.rows if row.total.bytes is not None or row.total.flops is not None)
         return any(row.roof.of_memory is not None or row.roof.of_compute is not None for row in told)
 
 
@@ -105,7 +112,8 @@ def _table(scene: Scene, pid: int) -> KernelTable | None:
         return None
     spots = scene.memo("kernel sums", (pid, id(scene.timeline)), _Sums).over(scene, pid, windows)
     devices = {id: state.found for id, state in scene.timeline.devices.items()}
-    rows = [KernelFact(kernel, devices.get(kernel.device or "")) for kernel in spots.ranked()]
+    totals, whole = spots.totals()
+    rows = [KernelFact(total, whole, devices) for total in totals]
     process = scene.timeline.processes.get(pid)
     end = min(t1, process.gone.time_ns) if process and process.gone else t1
     cover, last = spots.coverage(end_of=lambda _: end), windows[-1]
@@ -154,8 +162,8 @@ def _merged(windows: list[KernelWindow]) -> KernelWindow:
 def _makers(rows: list[KernelFact]) -> list[tuple[str, float]]:
     shares: dict[str, float] = {}
     for row in rows:
-        if row.kernel.origin:
-            shares[row.kernel.origin] = shares.get(row.kernel.origin, 0.0) + row.kernel.share
+        if maker := row.total.origin:
+            shares[maker] = shares.get(maker, 0.0) + row.share
     return sorted(shares.items(), key=lambda item: -item[1])
 
 

@@ -35,7 +35,7 @@ class KernelPage(Page):
     def action_step(self, steps: int) -> None:
         """To the next kernel in the ranking."""
         table, pane = kernel_table(self.host.scene), self.query_one(KernelPane)
-        names = [(row.kernel.kind, row.name) for row in table.rows] if table else []
+        names = [(row.kind, row.name) for row in table.rows] if table else []
         if pane.identity in names:
             pane.identity = names[(names.index(pane.identity) + steps) % len(names)]
             self.redraw()

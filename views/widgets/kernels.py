@@ -60,8 +60,7 @@ class KernelsPane(TablePane[KernelFact]):
         return [row for row in table.rows if wanted in _searched(row)] if wanted else table.rows
 
     def identity(self, item: KernelFact) -> Hashable:
-        kernel = item.kernel
-        return (kernel.kind, kernel.name)
+        return (item.kind, item.name)
 
     def name_of(self, item: KernelFact) -> str:
         return clean(item.name)
@@ -74,12 +73,12 @@ class KernelsPane(TablePane[KernelFact]):
 
     def more(self, hidden: Sequence[KernelFact]) -> Line:
         """Names a large one: rows keep their places for a while after a key, and it may have come since."""
-        share = sum(row.kernel.share for row in hidden)
+        share = sum(row.share for row in hidden)
         row = Row().to(13).put(f"+ {len(hidden)} more, {numbers.percent(share)}", "dim")
-        largest = max(hidden, key=lambda row: row.kernel.total_ns)
-        if largest.kernel.share >= LARGE:
+        largest = max(hidden, key=lambda row: row.total_ns)
+        if largest.share >= LARGE:
             name = numbers.shorten(short_name(largest.name), 28)
-            row.put(", among them ", "dim").put(f"{name} {numbers.percent(largest.kernel.share)}")
+            row.put(", among them ", "dim").put(f"{name} {numbers.percent(largest.share)}")
         return row.line()
 
     def columns(self, width: int) -> Sequence[Column[KernelFact]]:
@@ -100,7 +99,7 @@ class KernelsPane(TablePane[KernelFact]):
             "step", "ms/step", 7, _per_step, lambda f: f.kernel.per_step_ns or 0, align=">", needs=110
         )
         return [
-            Column("share", "share", 11, _share(table), lambda f: f.kernel.total_ns),
+            Column("share", "share", 11, _share(table), lambda f: f.total_ns),
             Column("name", "kernel", 0, self._kernel, lambda f: f.name, False),
             Column("origin", "made by", 14, _origin, lambda f: f.kernel.origin or "", False, needs=110),
             Column("calls", "calls", 6, _calls, lambda f: f.kernel.calls, align=">"),
@@ -168,10 +167,10 @@ def percent_figure(share: float) -> str:
 
 
 def _share(table: KernelTable | None) -> Callable[[KernelFact, int], tuple[Span, ...]]:
-    top = table.rows[0].kernel.share if table and table.rows else 1.0
+    top = table.rows[0].share if table and table.rows else 1.0
 
     def draw(fact: KernelFact, width: int) -> tuple[Span, ...]:
-        share = fact.kernel.share
+        share = fact.share
         return tail_cell(bar(share / top if top else None, width - 5, "share"), percent_figure(share), width)
 
     return draw
@@ -241,4 +240,4 @@ def selected_kernel(scene: Scene, identity: Hashable) -> KernelFact | None:
     """The kernel of that kind and name in the range shown now."""
     table = kernel_table(scene)
     rows = table.rows if table else []
-    return next((row for row in rows if (row.kernel.kind, row.name) == identity), None)
+    return next((row for row in rows if (row.kind, row.name) == identity), None)
