@@ -4,9 +4,11 @@
     python -m benchmarks.screens --starts 6 [--gpus 8]: starts and ends alone, one after the other, a job of torch too
 
 All run at the same time on terminals of 160×48 over the same fake driver, whose values move. Peers come from PyPI into
---venv (made if it is not there); one that can't be had is left out with its reason. `acceltop, 300 kernels` is attached
-to `benchmarks.targets.many_kernels`, a job with that many, at its defaults: "of it py-spy" is what its stacks cost. The
-first frame has a reading in it; kernels come later.
+--venv (made if it is not there); one that can't be had is left out with its reason. graphsignal-top needs a
+job that graphsignal-run has started: its screen alone is measured, over a made one of as many GPUs and 300 kernels.
+`acceltop, 300 kernels` is attached to `benchmarks.targets.many_kernels`, a job with that many, at its defaults: "of it
+py-spy" is what its stacks cost (more in the first minute than later). The first frame has a reading in it; kernels come
+later.
 All find their bytecode on the disk, as what is installed does: a first start that nobody measures puts it there.
 """
 
@@ -24,6 +26,7 @@ from pathlib import Path
 
 from benchmarks.job import Failed, Job
 from benchmarks.pty import Screen, Take
+from benchmarks.signals import Signals
 from benchmarks.table import markdown, spread
 from tests.fakes.nvml.build import library
 
@@ -32,7 +35,7 @@ from acceltop.profiler.numbers import percent, size
 WARM_S = 8.0  # start, imports, and the first readings of everything
 SETTLED_S = 2.0
 TURN_S = 0.05
-PEERS = ("nvitop", "graphsignal-top")
+PEERS = {"nvitop": "nvitop", "graphsignal-top": "graphsignal"}  # and the package that brings it
 STARTS_HEAD = ("screen", "GPUs", "starts", "first frame, s", "first kernels, s", "q → end, s")
 READING, KERNELS = rb"\d+%", rb"\+ \d+ more, "
 HEAD = (
@@ -72,17 +75,19 @@ class Row:
     leaving_s: float
 
 
-def peers(names: Sequence[str], venv: Path, environ: Mapping[str, str]) -> Iterator[Program]:
+def peers(names: Sequence[str], venv: Path, environ: Mapping[str, str], signals: Signals) -> Iterator[Program]:
     """Those that can be installed; of the others the reason is printed."""
     if not (venv / "bin" / "pip").exists():
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    options = {"nvitop": ("--interval", "1", "-m", "full"), "graphsignal-top": ("--port", str(signals.server_port))}
     for name in names:
-        done = subprocess.run([venv / "bin" / "pip", "install", "-q", name], capture_output=True, text=True)
+        package = PEERS.get(name, name)
+        done = subprocess.run([venv / "bin" / "pip", "install", "-q", package], capture_output=True, text=True)
         if done.returncode != 0:
             print(f"{name} is left out: {done.stderr.strip().splitlines()[-1]}")
             continue
-        options = ("--interval", "1", "-m", "full") if name == "nvitop" else ()
-        yield Program(name, (str(venv / "bin" / name), *options), rb"\d+(\.\d+)? ?(MiB|GiB|GB|MB)", environ)
+        command = (str(venv / "bin" / name), *options.get(name, ()))
+        yield Program(name, command, rb"\d+(\.\d+)? ?(MiB|GiB|GB|MB)|\d+%", environ)
 
 
 def ours(environ: Mapping[str, str], pid: int) -> Iterator[Program]:
@@ -177,17 +182,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     lines: list[list[str]] = []
     try:
-        with tempfile.TemporaryDirectory() as folder, Job("benchmarks.targets.many_kernels") as job:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Job("benchmarks.targets.many_kernels") as job,
+            Signals() as signals,
+        ):
             environ = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", "HOME": folder}
             # From the environment the fake driver has its settings at once; from a file they cost more than the screen.
             environ |= {"LD_LIBRARY_PATH": str(library(Path(folder) / "lib")), "FAKE_NVML_WAVES": "1"}
             names = [name for name in args.peers.split(",") if name and not args.starts]
             environ |= {"PYTHONPYCACHEPREFIX": str(Path(folder) / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
-            programs = [*ours(environ, job.pid), *(peers(names, args.venv, environ) if names else ())]
+            programs = [*ours(environ, job.pid), *(peers(names, args.venv, environ, signals) if names else ())]
             for program in programs:
                 start(program)
             for gpus in map(int, args.gpus.split(",")):
-                environ["FAKE_NVML_GPUS"] = str(gpus)
+                environ["FAKE_NVML_GPUS"], signals.gpus = str(gpus), gpus
                 if args.starts:
                     lines += starts(environ, job.pid, args.starts)
                 else:
