@@ -25,7 +25,7 @@ from acceltop.profiler.model import Frame, Note, StackWindow
 from acceltop.profiler.source import SourceContext
 from acceltop.profiler.text import clean
 
-PERIOD_S, EARLY_PERIOD_S, EARLY_ROUNDS = 30.0, 15.0, 3  # a day's recording needs fewer than a first look
+PERIOD_S, EARLY_PERIOD_S, EARLY_ROUNDS = 30.0, 15.0, 2  # a day's recording needs fewer than a first look
 RATE_HZ = 50
 FIRST_WINDOW_S, WINDOW_S = 2, 1
 SIDE_RATE_HZ, SIDE_WINDOW_S = 25, 1  # idle and GIL

@@ -195,7 +195,7 @@ class TimeStrip(Watcher):
         start, cells = strip_cells(width)
         t0, t1 = span if head.recorded and span[0] < span[1] else _strip_range(span)
         self._grid = start, (t0, t1), cells
-        pace = max((t1 - t0) // cells, 2 * NS_PER_S)
+        pace = max((t1 - t0) // cells, 3 * NS_PER_S)
         key = (id(scene.timeline), span[1] // pace, t0, t1, cells)
         values = scene.memo("strip", key, lambda: _activity(scene, t0, t1, cells))
         times = (span[1], head.at_ns, *(head.selection or ()))
