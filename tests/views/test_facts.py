@@ -108,6 +108,18 @@ def test_the_trend_is_the_mean_of_all_gpus_without_the_cpu() -> None:
     assert shown.devices == 8
 
 
+def test_a_gpu_that_comes_later_joins_the_trend() -> None:
+    metric, second = "hw.gpu.utilization", "nvidia:GPU-2"
+    scene = _gpu(*[Sample(T0 + at * NS_PER_S, "nvml", {metric: 0.2}, GPU) for at in range(60)])
+    assert trend(scene, metric, 20).mean[-2] == pytest.approx(0.2)
+    scene.timeline.add(DeviceFound(T0, second, "H100", "gpu", index=2))
+    for at in range(60, 120):
+        scene.timeline.add(Sample(T0 + at * NS_PER_S, "nvml", {metric: 0.2}, GPU))
+        scene.timeline.add(Sample(T0 + at * NS_PER_S, "nvml", {metric: 0.6}, second))
+        shown = trend(scene, metric, 20)
+    assert shown.mean[-2] == pytest.approx(0.4)
+
+
 def test_the_band_of_a_trend_has_what_means_hide() -> None:
     spiky = (Sample(T0 + s * NS_PER_S, "nvml", {"hw.gpu.utilization": float(s % 10 == 5)}, GPU) for s in range(240))
     shown = trend(_gpu(*spiky), "hw.gpu.utilization", 20)

@@ -137,18 +137,18 @@ def answering(scene: Scene, facts: Iterable[DeviceFact]) -> list[DeviceFact]:
 
 def history(scene: Scene, key: Key, points: int, span_ns: int) -> list[float]:
     """The mean in `points` bins up to the moment shown. The bins stand on a grid in time: they don't tremble."""
+    return chart(scene, ("history", key, points), (key,), points, span_ns).mean
+
+
+def chart(scene: Scene, name: Hashable, keys: Sequence[Key], points: int, span_ns: int) -> Chart:
+    """As `history`, of some series together."""
     t0, t1 = grid(scene.head.at_ns, points, span_ns)
-    moved = looked(scene, t0, t1, points)
-    return chart(scene, ("history", key, points), moved, (key,), t0, t1, points).mean
-
-
-def chart(scene: Scene, name: Hashable, moved: Hashable, keys: Sequence[Key], t0: int, t1: int, points: int) -> Chart:
-    """Of some series together, looked up when `moved` changes."""
-    rolling = scene.memo(("rolling", name), id(scene.timeline), Rolling)
+    rolling = scene.memo(("rolling", name), (id(scene.timeline), keys), Rolling)
+    moved = _looked(scene, t0, t1, points), keys
     return scene.memo(name, moved, lambda: rolling.over(scene, keys, t0, t1, points))
 
 
-def looked(scene: Scene, t0: int, t1: int, points: int) -> Hashable:
+def _looked(scene: Scene, t0: int, t1: int, points: int) -> Hashable:
     """Changes when a chart on that grid is to be looked up again: as its cells move, or every CHART_S."""
     at, begun = scene.head.at_ns, scene.timeline.span
     if begun is None or at - begun[0] < CHART_S * NS_PER_S:

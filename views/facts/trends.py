@@ -10,9 +10,7 @@ from acceltop.views.facts.devices import (
     answering,
     chart,
     device_facts,
-    grid,
     limit_of,
-    looked,
     value,
 )
 from acceltop.views.scene import Scene
@@ -50,13 +48,10 @@ def trend_metrics(scene: Scene) -> list[str]:
 def trend(scene: Scene, metric: str, points: int, fact: DeviceFact | None = None) -> Trend:
     """Over the time that charts cover; of one device where `fact` is given."""
     facts = [fact] if fact else gpu_facts(scene)
-    t0, t1 = grid(scene.head.at_ns, points, scene.head.history_ns)
-    keys = [each.keys[metric] for each in facts]
-    key = (looked(scene, t0, t1, points), keys)
     name = f"trend {metric} {points} {fact.id if fact else ''}"
-    band = chart(scene, name, key, keys, t0, t1, points)
+    band = chart(scene, name, [each.keys[metric] for each in facts], points, scene.head.history_ns)
     known = [v for fact in answering(scene, facts) if (v := value(scene, fact, metric)) is not None]
     limit = limit_of(scene, facts[0], metric) if facts else None
-    top = limit or max((v for v in band[2] if v == v), default=0.0) or 1.0
-    low, mean, high = scene.memo(f"{name} shares", (key, top), lambda: [[v / top for v in values] for values in band])
+    top = limit or max((v for v in band.high if v == v), default=0.0) or 1.0
+    low, mean, high = scene.memo(f"{name} shares", (band, top), lambda: [[v / top for v in values] for values in band])
     return Trend(metric, low, mean, high, sum(known) / len(known) if known else None, limit, len(known))
