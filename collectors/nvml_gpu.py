@@ -97,10 +97,12 @@ class Gpu:
 
     def _asleep(self) -> bool:
         """An open call wakes a laptop's GPU; whether it sleeps can be read without one."""
-        if self._power is not None and monotonic() >= self._look_s:
+        if self._power is None:
+            return False
+        if monotonic() >= self._look_s:
             self._look_s = monotonic() + _LOOK_S
             self._may_sleep = _power_file(self._power, "control") == "auto"  # in a server it is "on"
-        return self._may_sleep and runtime_status(self._power or "") == "suspended"
+        return self._may_sleep and runtime_status(self._power) == "suspended"
 
     def _tell(self, level: str, code: str, text: str) -> list[Frame]:
         if self._told == text:

@@ -145,7 +145,7 @@ class _Sampler:
         return _Run(child, output)
 
     def _wait(self, child: subprocess.Popen[bytes], end: float) -> None:
-        self._stop.wait(end - HANG_S - monotonic())  # before that it can't be through
+        self._stop.wait(end - HANG_S - monotonic())  # before that it is through only where it failed
         while child.poll() is None and monotonic() < end and not self._stop.wait(0.05):
             pass
 

@@ -137,7 +137,7 @@ class Timeline(History):
     def value(self, key: Key, at_ns: int | None = None) -> float | None:
         """As `latest`, its number alone."""
         if key.device in self.subjects.twins:
-            key = key._replace(device=self.subjects.canonical(key.device))
+            key = self._canonical(key)
         if at_ns is None and self._detail is None:  # a live screen asks for hundreds each second
             series = self.values.get(key)
             return None if series is None else series.value
@@ -159,13 +159,16 @@ class Timeline(History):
 
     def series(self, key: Key, t0_ns: int, t1_ns: int, points: int) -> Band:
         """`points` bins over the range, NaN where nothing is known."""
-        key = key._replace(device=self.subjects.canonical(key.device))
-        return band(self._points(key, t0_ns, t1_ns), t0_ns, t1_ns, points)
+        return band(self._points(self._canonical(key), t0_ns, t1_ns), t0_ns, t1_ns, points)
 
     def raw(self, key: Key) -> tuple[array[float], array[float]] | None:
         """Times and values of the newest readings as they came; None where more is known than those."""
-        series = self.values.get(key._replace(device=self.subjects.canonical(key.device)))
+        series = self.values.get(self._canonical(key))
         return None if series is None or self._detail is not None else (series.raw.arrays[0], series.raw.arrays[1])
+
+    def _canonical(self, key: Key) -> Key:
+        """Under the id by which its device is kept."""
+        return key._replace(device=self.subjects.canonical(key.device))
 
     def _points(self, key: Key, t0_ns: int, t1_ns: int) -> Points:
         """What is known of a range, and around it."""

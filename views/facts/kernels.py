@@ -23,12 +23,8 @@ class KernelFact:
     """
 
     def __init__(self, total: Total, whole: Whole, devices: Mapping[str, DeviceFound]) -> None:
-        self.name, self.kind, self.total_ns, self.share = (
-            total.name,
-            total.kind,
-            total.total_ns,
-            whole.share(total.total_ns),
-        )
+        self.name, self.kind = total.name, total.kind
+        self.total_ns, self.share = total.total_ns, whole.share(total.total_ns)
         self.total, self._whole, self._devices = total, whole, devices
 
     @cached_property

@@ -112,7 +112,7 @@ def _together(bins: Sequence[Bin]) -> Bin:
 
 def looked_up(scene: Scene, keys: Sequence[Key], t0: int, t1: int, points: int) -> Chart:
     """All of it."""
-    bands = [known_band(scene, key, t0, t1, points) for key in keys]
+    bands = [_known_band(scene, key, t0, t1, points) for key in keys]
     if not bands:
         return Chart(*([math.nan] * points for _ in range(3)))
     means = np.array([band.mean for band in bands])
@@ -122,7 +122,7 @@ def looked_up(scene: Scene, keys: Sequence[Key], t0: int, t1: int, points: int) 
     return Chart(low.tolist(), mean.tolist(), high.tolist())
 
 
-def known_band(scene: Scene, key: Key, t0: int, t1: int, points: int) -> Band:
+def _known_band(scene: Scene, key: Key, t0: int, t1: int, points: int) -> Band:
     """Without what is after the moment shown: readings hold for a while, but there nothing is known yet."""
     band = scene.timeline.series(key, t0, t1, points)
     later = int(band.times.searchsorted(scene.head.at_ns + (t1 - t0) // points, "right"))

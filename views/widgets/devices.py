@@ -120,7 +120,8 @@ class DevicesPane(TablePane[DeviceRow]):
 
     def columns(self, width: int) -> Sequence[Column[DeviceRow]]:
         """Which there are changes seldom: looked up every few seconds, and when there are other rows."""
-        rows, state = self.items(), self._state_width(width, self.items())
+        rows = self.items()
+        state = self._state_width(width, rows)
         moment = self.scene.head.at_ns // (LOOK_S * NS_PER_S)
         key = width, [row.id for row in rows], state, self.grouped, moment, id(self.scene.timeline)
         return self.scene.memo(f"columns {id(self)}", key, lambda: self._columns(width, rows, state))
