@@ -96,6 +96,10 @@ class Page(Screen[None]):
         """All but the keys: those change with the focus alone, and asking for all bindings costs more than any pane."""
         return [canvas for canvas in self.query(Watcher).results() if not isinstance(canvas, KeyLine)]
 
+    @cached_property
+    def _box(self) -> FilterInput:
+        return self.query_one(FilterInput)
+
     def redraw(self, moved_only: bool = False) -> None:
         """Looks again; what hasn't changed costs nothing on the wire. `moved_only`: nothing but new readings came."""
         if not self.is_mounted or not self.children:
@@ -116,7 +120,7 @@ class Page(Screen[None]):
     def _settle(self) -> None:
         width, height = self.app.size
         fits = width >= LEAST[0] and height >= LEAST[1]
-        shares = self.share_out(width, height - FRAME_LINES) if fits else {}
+        shares = self.share_out(width, height - FRAME_LINES - self._box.display) if fits else {}
         if (fits, shares) != self._settled:
             self._settled = fits, shares
             for widget in self.children:  # Textual has widgets of its own among them
@@ -160,11 +164,11 @@ class Page(Screen[None]):
         return isinstance(self.focused, FilterInput) and is_text(key)
 
     def begin_filter(self) -> None:
-        box = self.query_one(FilterInput)
-        box.value = self.host.scene.filter
-        box.display = True
+        self._box.value = self.host.scene.filter
+        self._box.display = True
+        self._settle()  # the panes make room for it: what lies under it would be written over it
         self._filtered = self.focused
-        self.set_focus(box)  # at once: what is typed meanwhile belongs into it
+        self.set_focus(self._box)  # at once: what is typed meanwhile belongs into it
         self.host.focus_moved()
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -173,16 +177,16 @@ class Page(Screen[None]):
 
     async def on_input_submitted(self) -> None:
         """A second Enter right behind the first still comes to the box: it is for the pane."""
-        if self.query_one(FilterInput).display:
+        if self._box.display:
             self.action_end_filter(False)
         elif self.focused is not None:
             await self.app.run_action("open", self.focused)
 
     def action_end_filter(self, clear: bool) -> None:
-        box = self.query_one(FilterInput)
         if clear:
-            box.value = ""
-        box.display = False
+            self._box.value = ""
+        self._box.display = False
+        self._settle()
         if self._filtered is not None:
             self.set_focus(self._filtered)
         else:
