@@ -28,7 +28,7 @@ from acceltop.views.draw.glyphs import GLYPHS
 from acceltop.views.facts.awaited import is_watched
 from acceltop.views.facts.steps import find_step
 from acceltop.views.feed import Feed
-from acceltop.views.keys import APP_BINDINGS
+from acceltop.views.keys import APP_BINDINGS, PICKER_BINDINGS
 from acceltop.views.link import Link, Recorded
 from acceltop.views.moment import Playhead
 from acceltop.views.scene import Scene
@@ -246,8 +246,12 @@ class AcceltopApp(App[None]):
         self.redraw()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
-        """Where nothing can be filtered, `/` is not offered."""
-        return action != "filter" or self._filterable
+        """What can't be done here is offered nowhere: not in the line of keys, in the help or in the palette."""
+        if action == "filter":
+            return self._filterable
+        if action == "record":
+            return self.scene.link.can_steer
+        return action != "speed" or self.scene.head.recorded
 
     @property
     def _filterable(self) -> bool:
@@ -258,10 +262,7 @@ class AcceltopApp(App[None]):
             self.screen.begin_filter()
 
     def action_record(self) -> None:
-        try:
-            self.scene.link.record(self._tell)
-        except AcceltopError as error:
-            self._tell(str(error), "error")
+        self.scene.link.record(self._tell)
 
     def _tell(self, text: str, severity: SeverityLevel) -> None:
         """From any thread."""
@@ -304,7 +305,7 @@ class AcceltopApp(App[None]):
     def attach_to(self, pids: Sequence[int]) -> None:
         """From the picker: enters these processes and shows them; those that are watched are only shown."""
         try:
-            if not all(is_watched(self.scene, pid) for pid in pids):
+            if self.scene.link.can_steer and not all(is_watched(self.scene, pid) for pid in pids):
                 self.scene.link.attach(pids)
                 self.scene.head.follow()
         except AcceltopError as error:
@@ -368,6 +369,7 @@ class PickerApp(AcceltopApp):
     """Begins with the processes that one may attach to, and comes back to them."""
 
     DEFAULT_MODE = "processes"
+    BINDINGS: ClassVar[list[BindingType]] = PICKER_BINDINGS
 
     def leave_home(self) -> None:
         """Leaves what was attached."""

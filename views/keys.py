@@ -53,13 +53,13 @@ APP_BINDINGS: list[BindingType] = [
     Binding("slash", "filter", "filter", id="filter"),
     Binding("r", "record", "record", id="record"),
     Binding("w", "show('findings')", "why", id="screen.findings"),
-    hidden("a", "show('processes')", "screen: processes, to attach or to look at another rank", "screen.processes"),
+    hidden("a", "show('processes')", "screen: processes, to choose another", "screen.processes"),
     hidden("left", "seek(-1)", "earlier", "time.back"),
     hidden("right", "seek(1)", "later", "time.forward"),
     hidden("shift+left", "seek(-10)", "much earlier", "time.far_back"),
     hidden("shift+right", "seek(10)", "much later", "time.far_forward"),
     hidden("home", "seek(-1000000)", "to the start", "time.start"),
-    hidden("end", "seek(1000000)", "to the end: live again", "time.end"),
+    hidden("end", "seek(1000000)", "to the end; live again if it goes on", "time.end"),
     hidden("full_stop", "step(1)", "next step", "time.next_step"),
     hidden("comma", "step(-1)", "previous step", "time.previous_step"),
     hidden("s", "step(0)", "slowest step", "time.slowest_step"),
@@ -69,11 +69,14 @@ APP_BINDINGS: list[BindingType] = [
     hidden("plus,equals_sign", "zoom(1)", "zoom in: less time", "zoom.in"),
     hidden("minus", "zoom(-1)", "zoom out: more time", "zoom.out"),
     hidden("0", "zoom(0)", "usual zoom", "zoom.reset"),
-    hidden("escape", "back", "back; on the first screen: detach, and choose another process", "back"),
+    hidden("escape", "back", "back", "back"),
     hidden("ctrl+z", "suspend_process", "suspend", "suspend"),
     Binding("ctrl+p", "command_palette", "palette", id="palette", priority=True),
     Binding("question_mark,f1", "help", "help", id="help"),
     Binding("q,ctrl+c", "quit", "quit", id="quit", priority=False),
+]
+PICKER_BINDINGS: list[BindingType] = [
+    hidden("escape", "back", "back; on the first screen: detach, and choose another process", "back"),
 ]
 
 

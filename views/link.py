@@ -24,6 +24,8 @@ class Link(Protocol):
     interval_s: float
     recorded: bool
     """The timeline holds a recording: its end is not now."""
+    can_steer: bool
+    """It can record, and attach to processes; else nobody asks it to."""
 
     @property
     def busy(self) -> str:
@@ -40,10 +42,7 @@ class Link(Protocol):
         """The screens look at this range now: a recording loads it in detail."""
 
     def record(self, tell: Tell) -> None:
-        """Starts recording what is on the screen, or ends it. Raises AcceltopError when that can never be.
-
-        `tell` gets what became of it, on another thread.
-        """
+        """Starts recording what is on the screen, or ends it. `tell` gets what became of it, on another thread."""
 
     def attach(self, pids: Sequence[int]) -> None:
         """Enters these processes instead of the present ones; none: detaches."""
@@ -58,8 +57,12 @@ class Recorded:
     interval_s = 1.0
     busy = ""
     recorded = True
+    can_steer = False
     recording: Recording | None = None
-    dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        return 0
 
     def look(self, t0_ns: int, t1_ns: int) -> None:
         pass

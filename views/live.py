@@ -105,6 +105,7 @@ class LiveLink:
     """Runs the installed sources into the feed; other processes mean other sources."""
 
     recorded = False
+    can_steer = True
     busy = ""
 
     def __init__(

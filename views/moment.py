@@ -35,6 +35,7 @@ class Playhead:
     playing: bool = False
     selection: tuple[int, int] | None = None
     cursor: int | None = None  # ns; None: at the end, whatever that is by then
+    jumps: int = 0  # so often another time was asked for, which is not the next moment of the one before
     _anchor: int | None = None
 
     @property
@@ -78,27 +79,36 @@ class Playhead:
         """Time went by; says whether the cursor moved. Playing ends at the end of the recording."""
         if not self.playing or self.cursor is None:
             return False
-        self.seek(self.cursor + int(seconds * self.speed * NS_PER_S))
+        self._go(self.cursor + int(seconds * self.speed * NS_PER_S))
         self.playing = self.cursor is not None
         return True
 
     def toggle(self) -> None:
         """Space: pause and go on. At the end of a recording it plays again from the start."""
-        if not self.recorded:
-            self.cursor = self.at_ns if self.cursor is None else None
-            return
-        span = self.timeline.span
-        if self.cursor is None and span:
-            self.cursor = span[0]
-        self.playing = not self.playing
+        if self.recorded:
+            self.playing = not self.playing
+            if self.at_end:
+                self.seek(0)
+        elif self.at_end:
+            self.cursor = self.at_ns
+        else:
+            self._to_end()
 
     def follow(self) -> None:
         """Live again, whatever was selected before."""
         self.clear()
-        self.cursor = None
+        self._to_end()
 
     def seek(self, to_ns: int) -> None:
         """At or after the end it follows the end."""
+        self.jumps += 1
+        self._go(to_ns)
+
+    def _to_end(self) -> None:
+        self.jumps += 1
+        self.cursor = None
+
+    def _go(self, to_ns: int) -> None:
         span = self.timeline.span
         if span is None:
             return
@@ -130,6 +140,7 @@ class Playhead:
         """Forgets the selection; says whether there was one."""
         had = self.selection is not None or self._anchor is not None
         self.selection = self._anchor = None
+        self.jumps += had
         return had
 
     def faster(self, steps: int) -> None:

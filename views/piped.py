@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from acceltop.profiler.errors import AcceltopError
 from acceltop.profiler.model import Note
 from acceltop.views.feed import Feed
-from acceltop.views.link import Recording, Tell
+from acceltop.views.link import Recorded
 
 if TYPE_CHECKING:
     from acceltop.views.app import AcceltopApp
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 WAIT_S = 0.05
 
 
-class PipeLink:
+class PipeLink(Recorded):
     """Reads on one thread, no faster than the screens take it: whoever writes then has to wait, or to shed."""
-
-    interval_s = 1.0
-    busy = ""
-    recording: Recording | None = None
 
     def __init__(self, pipe: BufferedReader, feed: Feed) -> None:
         self.recorded = False
@@ -38,15 +34,6 @@ class PipeLink:
 
     def start(self, app: AcceltopApp) -> None:
         threading.Thread(target=self._run, args=(app,), name="acceltop-pipe", daemon=True).start()
-
-    def look(self, t0_ns: int, t1_ns: int) -> None:
-        """All that is known is in the timeline already."""
-
-    def record(self, tell: Tell) -> None:
-        raise AcceltopError("what comes through a pipe is not recorded here", "`tee FILE` in front of it keeps it")
-
-    def attach(self, pids: Sequence[int]) -> None:
-        raise AcceltopError("a pipe has no process to attach to", "`acceltop attach PID` watches a live one")
 
     def close(self) -> None:
         self._stop.set()

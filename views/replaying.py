@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -14,7 +14,7 @@ from acceltop.profiler.history.store import History
 from acceltop.profiler.timeline import Timeline
 from acceltop.views.feed import Feed
 from acceltop.views.garbage import staying
-from acceltop.views.link import Recording, Tell
+from acceltop.views.link import Recorded
 from acceltop.views.moment import BLOCK_NS, RANGE_S
 
 if TYPE_CHECKING:
@@ -40,11 +40,8 @@ class _Courier:
         self._deliver(lambda: self._timeline.show_detail(detail, span))
 
 
-class ReplayLink:
+class ReplayLink(Recorded):
     """Reads on one thread. A range that is asked for replaces one that still waits: only the latest counts."""
-
-    interval_s = 1.0
-    recording: Recording | None = None
 
     def __init__(self, reader: TraceReader, feed: Feed, follow: bool = False) -> None:
         self.recorded = not follow
@@ -71,12 +68,6 @@ class ReplayLink:
         with self._changed:
             self._wanted = t0_ns, t1_ns
             self._changed.notify()
-
-    def record(self, tell: Tell) -> None:
-        raise AcceltopError("this is a recording already", "copy its file to have another")
-
-    def attach(self, pids: Sequence[int]) -> None:
-        raise AcceltopError("a recording has no process to attach to", "`acceltop attach PID` watches a live one")
 
     def close(self) -> None:
         self._stop.set()

@@ -61,6 +61,11 @@ class Scene:
         return (id(self.timeline), moment, *(self.timeline.versions[kind] for kind in told))
 
     @property
+    def place(self) -> Hashable:
+        """Changes with a jump in time, and when a recording has read what there is: no order of before holds then."""
+        return self.head.jumps, self.timeline.versions["detail"]
+
+    @property
     def now_ns(self) -> int:
         """The clock that ages are told against: of a recording, the moment that is shown."""
         return self.clock_ns() if self.head.state == "live" else self.head.at_ns

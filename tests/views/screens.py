@@ -24,6 +24,7 @@ class Live(Recorded):
     """A link that nothing comes from, so that the screens show what they would show live."""
 
     recorded = False
+    can_steer = True
 
 
 @contextmanager

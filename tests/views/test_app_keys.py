@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import pytest
 from tests.views.screens import Hands, Live, on_screen, press, text_of
-from tests.views.session_frames import T0, TRAIN_PID, cpu_session, gpu_second, gpu_session, gpu_window
+from tests.views.session_frames import T0, TRAIN_PID, cpu_session, gpu_opening, gpu_second, gpu_session, gpu_window
 from textual import events
 from textual.command import CommandPalette
 
 from acceltop.profiler.clock import NS_PER_S
-from acceltop.profiler.model import Cost, Frame, Hello, KernelRow, ProcessFound, Sample
-from acceltop.views.app import AcceltopApp
+from acceltop.profiler.model import Cost, Frame, Hello, KernelRow, KernelWindow, ProcessFound, Sample, StackWindow
+from acceltop.profiler.timeline import Timeline
+from acceltop.views.app import AcceltopApp, PickerApp
 from acceltop.views.draw.timestrip import strip_cells
-from acceltop.views.link import Recorded
-from acceltop.views.screens.help import HelpScreen
+from acceltop.views.screens.help import HelpScreen, help_text
 from acceltop.views.screens.kernels import KernelsPage
 from acceltop.views.screens.page import FilterInput
 from acceltop.views.widgets.frame import KeyLine
@@ -69,6 +69,34 @@ def test_pause_freezes_the_picture_and_end_goes_live_again() -> None:
         assert "● live" in await press(app, pilot, "space", "space")
 
     on_screen(test, filter(in_time, gpu_session(20)))
+
+
+def test_nothing_that_comes_late_moves_a_paused_picture() -> None:
+    """Of before the pause: another one of each, though there was one at that time already."""
+    late = [frame for frame in gpu_second(20) if isinstance(frame, Sample)]
+    late = [replace(frame, values=dict.fromkeys(frame.values, 0.0)) for frame in late]
+
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        for screen in "14":
+            before = _below_title(await press(app, pilot, "end", screen, "space"))
+            app.scene.timeline.add_all(late)
+            app.redraw(moved_only=True)
+            assert _below_title(await press(app, pilot)) == before
+
+    on_screen(test, gpu_session(20))
+
+
+def test_idle_time_of_paused_stacks_is_that_of_the_windows_that_were_there() -> None:
+    def is_late(frame: Frame) -> bool:
+        return isinstance(frame, StackWindow) and frame.t1_ns > T0 + 10 * NS_PER_S
+
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        before = _below_title(await press(app, pilot, "5", "space"))
+        app.scene.timeline.add_all(filter(is_late, gpu_session(20)))
+        assert _below_title(await press(app, pilot, "i")) != before
+        assert _below_title(await press(app, pilot, "i")) == before
+
+    on_screen(test, (frame for frame in gpu_session(20) if not is_late(frame)))
 
 
 def _below_title(text: str) -> list[str]:
@@ -251,7 +279,7 @@ def test_rows_move_and_open_and_close() -> None:
 def test_rows_that_kept_their_places_under_the_hand_are_put_in_order_later_though_nothing_new_comes() -> None:
     async def test(app: AcceltopApp, pilot: Hands) -> None:
         pane = app.screen.query_one(KernelsPane)
-        await press(app, pilot, "shift+left")
+        await press(app, pilot, "down")
         assert not pane.moved()
         app.scene.clock_s = lambda: 1010.0
         assert pane.moved()
@@ -259,6 +287,31 @@ def test_rows_that_kept_their_places_under_the_hand_are_put_in_order_later_thoug
         assert not pane.moved()
 
     on_screen(test, gpu_session(20), recorded=True)
+
+
+def test_after_a_jump_in_time_rows_have_the_order_of_that_place_at_once() -> None:
+    """Also when a recording has read it only a moment later."""
+
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        pane, timeline = app.screen.query_one(KernelsPane), app.scene.timeline
+        for jump, order in (("end", "ba"), ("left", "ab"), ("end", "ba")):
+            await press(app, pilot, "down", jump)  # right behind a key in the table
+            assert [row.name for row in pane._shown] == list(order)
+        detail = timeline.new_detail()
+        detail.add(_ranked(100, a=9, b=5))
+        timeline.show_detail(detail, timeline.span)
+        app.redraw()
+        assert [row.name for row in pane._shown] == ["a", "b"]
+
+    on_screen(test, [*gpu_opening(1), _ranked(50, a=2, b=1), _ranked(100, a=2, b=9)], recorded=True)
+
+
+def _ranked(second: int, **seconds: int) -> KernelWindow:
+    """A window with these kernels."""
+    times = {name: length * NS_PER_S for name, length in seconds.items()}
+    return replace(
+        gpu_window(second), rows=tuple(KernelRow(name, "kernel", 1, ns, ns, ns) for name, ns in times.items())
+    )
 
 
 def test_a_large_kernel_that_comes_while_rows_keep_their_places_is_named_below_them() -> None:
@@ -576,10 +629,35 @@ def test_only_keys_that_do_something_here_are_offered() -> None:
         assert "enter" not in (await press(app, pilot, "escape", "escape", "w")).splitlines()[-1]
         for place in (["3"], ["2", "enter"]):
             assert "filter" not in (await press(app, pilot, *place)).splitlines()[-1]
-        app.scene.link = Recorded()
-        assert "record" not in (await press(app, pilot, "1")).splitlines()[-1]
 
     on_screen(test, gpu_session(5))
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_what_only_a_live_job_or_only_a_recording_can_do_is_offered_there_alone(recorded: bool) -> None:
+    live = {"record", "attach", "mark"}
+    replay = {"look at it", "replay faster", "replay slower"}
+
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        lines, told, commands = "", "", set()
+        for screen in "1a":
+            lines += (await press(app, pilot, screen)).splitlines()[-1]
+            told += help_text(app.screen).plain
+            commands |= {command.title for command in app.get_system_commands(app.screen)}
+        wanted, unwanted = (replay, live) if recorded else (live, replay)
+        assert wanted <= commands and not unwanted & commands
+        for words in wanted:
+            assert re.search(rf" {words}$", told, re.M)
+        for words in unwanted:
+            assert f" {words} " not in lines and not re.search(rf" {words}$", told, re.M)
+        assert "detach" not in told  # but from the picker
+
+    on_screen(test, gpu_session(5), recorded=recorded)
+
+
+def test_esc_on_the_first_screen_detaches_where_one_came_from_the_picker() -> None:
+    bound = PickerApp(Timeline())._bindings.key_to_bindings["escape"]
+    assert ["detach" in binding.description for binding in bound] == [True]
 
 
 def test_the_time_strip_grows_with_the_time_without_a_gap_before_its_end() -> None:

@@ -15,6 +15,7 @@ from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.model import Sample
 from acceltop.views.app import AcceltopApp
 from acceltop.views.keys import binding_ids
+from acceltop.views.link import Recorded
 from acceltop.views.screens.help import HelpScreen, help_text
 from acceltop.views.screens.page import FilterInput, Page
 from acceltop.views.widgets.pane import Pane
@@ -36,6 +37,7 @@ PLACES = (
     ("screen.overview", "filter"),
     ("screen.overview", "help"),
 )
+RECORDED_PLACES = PLACES[:1]  # there the keys of a recording are new
 ENDS = {"quit", "filter.quit", "suspend"}  # these would end the test: tests of their own press them
 USER = Sample(T0 + 5 * NS_PER_S, "nvml", {"process.gpu.memory.usage": 4e9}, "nvidia:GPU-0", TRAIN_PID)
 
@@ -43,8 +45,8 @@ USER = Sample(T0 + 5 * NS_PER_S, "nvml", {"process.gpu.memory.usage": 4e9}, "nvi
 class Watched(AcceltopApp):
     """Notes what keys lead to."""
 
-    def __init__(self) -> None:
-        super().__init__(filled([*gpu_session(6, gpus=1), USER]), Live(), keymap=KEYS)
+    def __init__(self, link: Recorded) -> None:
+        super().__init__(filled([*gpu_session(6, gpus=1), USER]), link, keymap=KEYS)
         self.acted: list[object] = []
 
     async def run_action(self, action, *where, **named):  # type: ignore[no-untyped-def]
@@ -96,20 +98,28 @@ def _look_up(app: Watched) -> None:
 
 
 def test_each_binding_can_have_another_key_which_does_what_help_and_palette_say() -> None:
-    async def run() -> None:
-        app = Watched()
+    async def run() -> set[str]:
         done = set(ENDS)
-        async with app.run_test(size=(110, 40)) as pilot:
-            for place in PLACES:
-                at, panes = 0, 1
-                while at < panes:
-                    panes = await _go(app, pilot, place, at)
-                    if not isinstance(app.screen, HelpScreen):
-                        _look_up(app)
-                    new = app.offered().keys() - done
-                    await _press_all(app, pilot, new, partial(_go, app, pilot, place, at))
-                    done |= new
-                    at += 1
-        assert done == binding_ids()
+        for link, places in ((Live(), PLACES), (Recorded(), RECORDED_PLACES)):
+            app = Watched(link)
+            async with app.run_test(size=(110, 40)) as pilot:
+                for place in places:
+                    done |= await _go_round(app, pilot, place, done)
+        return done
 
-    asyncio.run(run())
+    assert asyncio.run(run()) == binding_ids()
+
+
+async def _go_round(app: Watched, pilot: Hands, place: tuple[str, ...], done: set[str]) -> set[str]:
+    """Through the panes of a place; what was new there."""
+    found: set[str] = set()
+    at, panes = 0, 1
+    while at < panes:
+        panes = await _go(app, pilot, place, at)
+        if not isinstance(app.screen, HelpScreen):
+            _look_up(app)
+        new = app.offered().keys() - done - found
+        await _press_all(app, pilot, new, partial(_go, app, pilot, place, at))
+        found |= new
+        at += 1
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from acceltop.profiler.model import StackWindow
@@ -88,13 +88,12 @@ def stack_facts(scene: Scene, idle: bool) -> StackFacts | None:
     pid = scene.focus_pid
     if pid is None:
         return None
-    return scene.memo("stacks", (pid, idle, scene.seen("StackWindow")), lambda: _facts(scene, pid, idle))
+    key = pid, scene.seen("StackWindow")
+    windows = scene.memo("stack windows", key, lambda: scene.timeline.stacks(pid, *scene.head.range_ns()))
+    return scene.memo("stacks", (key, idle), lambda: _facts(windows, idle)) if windows else None
 
 
-def _facts(scene: Scene, pid: int, idle: bool) -> StackFacts | None:
-    windows: list[StackWindow] = scene.timeline.stacks(pid, *scene.head.range_ns())
-    if not windows:
-        return None
+def _facts(windows: Sequence[StackWindow], idle: bool) -> StackFacts:
     trees: dict[str, Node] = {}
     gil: dict[str, Counter[str]] = {}
     for window in windows:

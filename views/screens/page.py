@@ -175,12 +175,12 @@ class Page(Screen[None]):
         self.host.scene.filter = event.value
         self.redraw()
 
-    async def on_input_submitted(self) -> None:
+    def on_input_submitted(self) -> None:
         """A second Enter right behind the first still comes to the box: it is for the pane."""
         if self._box.display:
             self.action_end_filter(False)
-        elif self.focused is not None:
-            await self.app.run_action("open", self.focused)
+        elif isinstance(self.focused, TablePane):
+            self.focused.action_open()
 
     def action_end_filter(self, clear: bool) -> None:
         if clear:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Sequence
 from acceltop.profiler import numbers
 from acceltop.profiler.text import clean
 from acceltop.views.draw.glyphs import bar
-from acceltop.views.draw.line import Line, Span
-from acceltop.views.draw.table import Column, Order, tail_cell, text_cell
+from acceltop.views.draw.line import Span
+from acceltop.views.draw.table import Column, tail_cell, text_cell
 from acceltop.views.facts.slices import CallFact, calls_within
 from acceltop.views.widgets.kernels import percent_figure, short_name
 from acceltop.views.widgets.slices import SlicesPane
@@ -24,8 +24,6 @@ class CallsPane(TablePane[CallFact]):
         "they make. Enter chooses the longest one of a name."
     )
 
-    _sight: object = None  # the window and the part of it that the rows are of
-
     @property
     def _slices(self) -> SlicesPane:
         return self.screen.query_one(SlicesPane)
@@ -34,13 +32,10 @@ class CallsPane(TablePane[CallFact]):
         shown = self._slices.shown()
         return calls_within(self.scene, shown, *self._slices.span(shown)) if shown else ()
 
-    def body(self, width: int, height: int) -> Sequence[Line]:
-        """Whoever looks at another time asks for its order, too."""
+    def sight(self) -> Hashable:
+        """The window, and the part of it that the rows are of."""
         shown = self._slices.shown()
-        sight = (id(shown), self._slices.span(shown)) if shown else None
-        if sight != self._sight:
-            self._sight, self._order = sight, Order(self.identity)
-        return super().body(width, height)
+        return (id(shown), self._slices.span(shown)) if shown else None
 
     def items(self) -> Sequence[CallFact]:
         wanted = self.scene.filter.lower()

@@ -15,7 +15,6 @@ from acceltop.profiler.timeline import Key
 from acceltop.views.draw.chart import beside
 from acceltop.views.draw.glyphs import area
 from acceltop.views.draw.line import Line, Row, Span
-from acceltop.views.draw.rule import keys
 from acceltop.views.draw.table import Column, text_cell
 from acceltop.views.facts.activity import ACTIVITY
 from acceltop.views.facts.devices import DeviceFact, device_facts, history, limit_of, value
@@ -82,7 +81,7 @@ class UsersPane(ProcessesPane):
         return super().draw(width, height)
 
     def hints(self) -> Iterable[Span]:
-        return keys(("enter", "attach"), ("space", "mark several"))
+        return self.offers()
 
     def devices(self) -> Sequence[str | None]:
         fact = chosen_device(self)

@@ -298,8 +298,7 @@ class KeyLine(Watcher):
         page = cast("Page", self.screen)
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            useless = binding.id == "record" and self.scene.link.recorded
-            if binding.show and binding.description and not useless and not page.types(binding.key):
+            if binding.show and binding.description and not page.types(binding.key):
                 key = self.app.get_key_display(binding)
                 shown.setdefault(binding.id or "", (key, binding.description))
         for one, other, meaning in _TOGETHER:

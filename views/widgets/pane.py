@@ -78,7 +78,8 @@ class Pane(Watcher):
         raise NotImplementedError
 
     def moved(self) -> bool:
-        return super().moved() or self._waits
+        """A picture that stands is not moved by what comes late."""
+        return self.scene.head.at_end and (super().moved() or self._waits)
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         self._waits = False

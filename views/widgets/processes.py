@@ -30,6 +30,7 @@ class ProcessesPane(TablePane[ProcessState]):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "attach", id="row.open"),
+        Binding("enter", "look", "look at it", id="row.open"),
         Binding("space", "mark", "mark", id="process.mark"),
     ]
     metrics = ("process.gpu.memory.usage", "process.cpu.utilization", "process.memory.usage")
@@ -39,7 +40,18 @@ class ProcessesPane(TablePane[ProcessState]):
         self._marked: set[int] = set()
 
     def hints(self) -> Iterable[Span]:
-        return keys(("enter", "attach"), ("space", "mark several"), ("type", "to filter"))
+        return [*self.offers(), Span("  "), *keys(("type", "to filter"))]
+
+    def offers(self) -> Iterable[Span]:
+        """What can be done with a process."""
+        if not self.scene.link.can_steer:
+            return keys(("enter", "look at it"))
+        return keys(("enter", "attach"), ("space", "mark several"))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """Whom nobody can attach to, one can look at."""
+        can_attach = self.scene.link.can_steer
+        return {"open": can_attach, "mark": can_attach, "look": not can_attach}.get(action, True)
 
     def items(self) -> Sequence[ProcessState]:
         wanted = self.scene.filter.lower()
@@ -56,6 +68,9 @@ class ProcessesPane(TablePane[ProcessState]):
         marked = sorted(pid for pid in self._marked if pid in processes)
         self._marked.clear()
         self.host.attach_to(marked or ranks_below(processes, item.found.pid) or [item.found.pid])
+
+    def action_look(self) -> None:
+        self.action_open()
 
     def action_mark(self) -> None:
         item = self.current

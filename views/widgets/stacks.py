@@ -198,8 +198,7 @@ class LinesPane(TablePane[LineFact]):
         facts = pane.facts()
         if facts is None:
             return ()
-        key = (pane.thread, pane.idle, self.scene.seen("StackWindow"))
-        lines = self.scene.memo("lines", key, lambda: facts.lines(pane.thread))
+        lines = self.scene.memo("lines", (facts, pane.thread), lambda: facts.lines(pane.thread))
         wanted = self.scene.filter.lower()
         return [line for line in lines if wanted in line.frame.lower()] if wanted else lines
 

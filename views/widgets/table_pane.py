@@ -41,6 +41,7 @@ class TablePane(Pane, Generic[T]):
         self.sort = ""
         self.reverse = False
         self._order: Order[T] = Order(self.identity)
+        self._sight: Hashable = None
         self._shown: list[T] = []
         self._laid_out: Sequence[Column[T]] = ()
         self._placed: list[Placed] = []
@@ -56,6 +57,10 @@ class TablePane(Pane, Generic[T]):
 
     def identity(self, item: T) -> Hashable:
         raise NotImplementedError
+
+    def sight(self) -> Hashable:
+        """Who looks at another one asks for its order, too."""
+        return self.scene.place
 
     def name_of(self, item: T) -> str:
         """What `y` copies."""
@@ -96,6 +101,7 @@ class TablePane(Pane, Generic[T]):
             unmatched = self.noun and self.scene.filter
             told = f"no {self.noun} matches “{self.scene.filter}”: esc clears the filter" if unmatched else self.empty()
             return self.waiting(told)
+        self._look_anew()
         self._shown = self._order.arrange(
             items, by, self.reverse, self.scene.clock_s(), self.scene.last_key_s, self.selected
         )
@@ -103,6 +109,11 @@ class TablePane(Pane, Generic[T]):
         footer = self.footer(width)
         rows = self._visible(max(height - len(head) - len(footer), 1))
         return [*head, *rows, *footer]
+
+    def _look_anew(self) -> None:
+        sight = self.sight()
+        if sight != self._sight:
+            self._sight, self._order = sight, Order(self.identity)
 
     def sorting(self, usual: str) -> str:
         """The title of the column that the user chose to sort by, and whether the other way round."""
