@@ -219,6 +219,8 @@ class AcceltopApp(App[None]):
         self.scene.head.toggle()
         self.redraw()
 
+    action_play = action_pause
+
     def action_seek(self, cells: int) -> None:
         self.scene.head.move(cells, STRIP_CELLS)
         self.redraw()
@@ -249,9 +251,8 @@ class AcceltopApp(App[None]):
         """What can't be done here is offered nowhere: not in the line of keys, in the help or in the palette."""
         if action == "filter":
             return self._filterable
-        if action == "record":
-            return self.scene.link.can_steer
-        return action != "speed" or self.scene.head.recorded
+        steers, recorded = self.scene.link.can_steer, self.scene.head.recorded
+        return {"record": steers, "pause": not recorded, "play": recorded, "speed": recorded}.get(action, True)
 
     @property
     def _filterable(self) -> bool:

@@ -50,6 +50,7 @@ APP_BINDINGS: list[BindingType] = [
         for at, name in enumerate(SCREENS, 1)
     ),
     Binding("space", "pause", "pause", id="time.pause"),
+    Binding("space", "play", "play", id="time.pause"),
     Binding("slash", "filter", "filter", id="filter"),
     Binding("r", "record", "record", id="record"),
     Binding("w", "show('findings')", "why", id="screen.findings"),

@@ -6,14 +6,18 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 from tests.views.screens import Size, filled, press, shown, text_of, utc
 from tests.views.session_frames import cpu_session, gpu_session
+from textual.geometry import Region
 
 from acceltop.profiler.model import Frame
 from acceltop.profiler.timeline import Timeline
+from acceltop.views.app import AcceltopApp
+from acceltop.views.screens.page import Page
 
 HERE = Path(__file__).parent / "snapshots"
 SIZES: dict[str, Size] = {"80x24": (80, 24), "120x36": (120, 36), "160x48": (160, 48)}
@@ -93,16 +97,33 @@ def test_too_small_says_so_in_one_line(size: Size) -> None:
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_every_size_is_drawn_within_its_width(screen: str) -> None:
+def test_every_size_is_drawn_within_its_width_and_no_two_own_the_same_cells(screen: str) -> None:
+    """A pane writes its changed cells past Textual: what lies over it, such as the filter, would be written over."""
+
     async def run() -> None:
         async with shown(_timeline("gpu"), (250, 70)) as (app, pilot):
             await press(app, pilot, *SCREENS[screen].split())
-            for size in [(60, 16), (79, 23), (100, 30), (139, 43), (200, 60), (30, 8), (250, 70)]:
+            assert isinstance(app.screen, Page)
+            for size in [(60, 16), (80, 24), (100, 30), (139, 43), (200, 60), (30, 8), (250, 70)]:
                 await pilot.resize_terminal(*size)
                 await pilot.pause()
                 lines = text_of(app).splitlines()
                 assert len(lines) == size[1]
                 assert max(map(len, lines)) <= size[0]
                 assert " acceltop" in lines[0]
+                assert not _owned_twice(app)
+                if app.screen.filterable:
+                    app.screen.begin_filter()
+                    await pilot.pause()
+                    assert not _owned_twice(app)
+                    app.screen.action_end_filter(True)
 
     asyncio.run(run())
+
+
+def _owned_twice(app: AcceltopApp) -> list[tuple[Region, Region]]:
+    """Cells of widgets that reach out of what holds them, or into each other."""
+    placed = [place for widget, place in app.screen._compositor.visible_widgets.items() if not widget.children]
+    outside = [(region, clip) for region, clip in placed if not clip.contains_region(region)]
+    regions = [region for region, _ in placed]
+    return outside + [(one, other) for one, other in combinations(regions, 2) if one.overlaps(other)]

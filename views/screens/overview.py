@@ -14,6 +14,7 @@ from acceltop.views.widgets.pane import Pane
 from acceltop.views.widgets.trends import StepsPane, TrendsPane
 
 LEAST_KERNELS = 6
+LEAST_STEPS = 15  # lines of all: in fewer there would be no kernel
 
 
 class OverviewPage(Page):
@@ -34,7 +35,7 @@ class OverviewPage(Page):
         charts = 0
         if width >= 110 and height >= 28:
             charts = min(height // 4, 10) if height >= 40 else 7
-        steps = 0 if charts else 4
+        steps = 0 if charts or height < LEAST_STEPS else 4
         rest = height - found - rows - charts - steps
         gap = int(rest > LEAST_KERNELS + 8)
         for canvas in self.canvases:

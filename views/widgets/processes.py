@@ -26,7 +26,7 @@ class ProcessesPane(TablePane[ProcessState]):
     explains = (
         "Everything on this machine that uses an accelerator or an ML framework. The last column says what attaching "
         "needs. Enter attaches to the chosen process, to all that space has marked, or to the ranks of a launcher; one "
-        "that is watched already it shows: another rank of the job."
+        "that is watched already, or was recorded, it shows: another rank of the job."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "attach", id="row.open"),
