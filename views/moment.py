@@ -35,7 +35,7 @@ class Playhead:
     playing: bool = False
     selection: tuple[int, int] | None = None
     cursor: int | None = None  # ns; None: at the end, whatever that is by then
-    jumps: int = 0  # so often another time was asked for, which is not the next moment of the one before
+    jumps: int = 0  # so often it was told where to be, rather than going on by itself
     _anchor: int | None = None
 
     @property
@@ -85,28 +85,24 @@ class Playhead:
 
     def toggle(self) -> None:
         """Space: pause and go on. At the end of a recording it plays again from the start."""
-        if self.recorded:
-            self.playing = not self.playing
-            if self.at_end:
-                self.seek(0)
-        elif self.at_end:
-            self.cursor = self.at_ns
-        else:
-            self._to_end()
+        self.jumps += 1  # so that a picture that stands is in order, too
+        if not self.recorded:
+            self.cursor = self.at_ns if self.at_end else None
+            return
+        self.playing = not self.playing
+        if self.at_end:
+            self.seek(0)
 
     def follow(self) -> None:
         """Live again, whatever was selected before."""
         self.clear()
-        self._to_end()
+        self.jumps += 1
+        self.cursor = None
 
     def seek(self, to_ns: int) -> None:
         """At or after the end it follows the end."""
         self.jumps += 1
         self._go(to_ns)
-
-    def _to_end(self) -> None:
-        self.jumps += 1
-        self.cursor = None
 
     def _go(self, to_ns: int) -> None:
         span = self.timeline.span

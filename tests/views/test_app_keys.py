@@ -254,6 +254,20 @@ def test_rows_move_and_open_and_close() -> None:
     on_screen(test, gpu_session(20))
 
 
+def test_a_pause_puts_rows_in_order_and_then_they_stand() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        pane = app.screen.query_one(KernelsPane)
+        await press(app, pilot, "down")
+        app.scene.timeline.add(_ranked(11, a=2, b=9))
+        app.redraw(moved_only=True)
+        assert [row.name for row in pane._shown] == ["a", "b"]  # under the hand
+        await press(app, pilot, "space")
+        app.scene.clock_s = lambda: 1010.0
+        assert [row.name for row in pane._shown] == ["b", "a"] and not pane.moved()
+
+    on_screen(test, [*gpu_opening(1), _ranked(10, a=2, b=1)])
+
+
 def test_rows_that_kept_their_places_under_the_hand_are_put_in_order_later_though_nothing_new_comes() -> None:
     async def test(app: AcceltopApp, pilot: Hands) -> None:
         pane = app.screen.query_one(KernelsPane)

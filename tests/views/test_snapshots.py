@@ -96,6 +96,18 @@ def test_too_small_says_so_in_one_line(size: Size) -> None:
     assert told[0].startswith(" acceltop needs")
 
 
+def test_the_narrowest_terminal_shows_kernels_whom_one_can_attach_to_and_lines_but_no_part_of_a_number() -> None:
+    async def run() -> None:
+        async with shown(_timeline("gpu"), (60, 16)) as (app, pilot):
+            title, *lines = (await press(app, pilot)).splitlines()
+            assert "train.py 41233  " in title and "…" not in title
+            assert any("█ 18.4 " in line for line in lines)
+            assert "● yes" in await press(app, pilot, "a")
+            assert "graph.py:841" in await press(app, pilot, "escape", "5")
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("screen", SCREENS)
 def test_every_size_is_drawn_within_its_width_and_no_two_own_the_same_cells(screen: str) -> None:
     """A pane writes its changed cells past Textual: what lies over it, such as the filter, would be written over."""

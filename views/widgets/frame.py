@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 from textual import events
@@ -43,26 +44,31 @@ class TitleBar(Watcher):
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         wide = width >= WIDE
-        return [joined(_job(self.scene, wide), _state(self.scene, wide), width, "bar")]
+        job, state = _job(self.scene, wide), _state(self.scene, wide)
+        while len(job) > 1 and spans_width(chain(*job, state)) >= width:
+            job.pop()  # half a number would be another one
+        return [joined(chain(*job), state, width, "bar")]
 
 
-def _job(scene: Scene, wide: bool) -> list[Span]:
-    spans = [Span(" "), Span("acceltop", "*accent"), Span(f"{'  ' if wide else ' '}{_hosts(scene)}", "dim")]
+def _job(scene: Scene, wide: bool) -> list[list[Span]]:
+    """In parts, of which the last gives way first."""
+    parts = [[Span(" "), Span("acceltop", "*accent"), Span(f"{'  ' if wide else ' '}{_hosts(scene)}", "dim")]]
     process = scene.process
     if process is None:
-        return spans
+        return parts
     pid = own_pid(process.found.pid)
-    spans += [Span(" ▸ ", "rule"), Span(clean(script_name(process.found.command), 40), "*text")]
-    spans.append(Span(f" pid {pid}" if wide else f" {pid}", "dim"))
+    parts[0] += [Span(" ▸ ", "rule"), Span(clean(script_name(process.found.command), 40), "*text")]
+    parts.append([Span(f" pid {pid}" if wide else f" {pid}", "dim")])
     if not is_watched(scene, process.found.pid):
-        spans.append(Span("  not attached", "dim"))
+        parts.append([Span("  not attached", "dim")])
     ranks = len(scene.ranks())
     if ranks > 1:
-        spans.append(Span(f"  {ranks} ranks"))
+        parts.append([Span(f"  {ranks} ranks")])
     steps = step_facts(scene)
     if steps is not None:
-        spans += [Span("  step " if wide else " step ", "dim" if wide else ""), Span(numbers.count(steps.last_index))]
-    return spans
+        label = Span("  step " if wide else " step ", "dim" if wide else "")
+        parts.append([label, Span(numbers.count(steps.last_index))])
+    return parts
 
 
 def _hosts(scene: Scene) -> str:

@@ -88,12 +88,12 @@ class ProcessesPane(TablePane[ProcessState]):
             Column("name", "name", name, lambda p, w: text_cell(clean(script_name(p.found.command)), w, "*text"),
                    lambda p: script_name(p.found.command), False),
             Column("framework", "framework", framework, lambda p, w: text_cell(clean(p.found.framework or "–"), w),
-                   lambda p: p.found.framework or "", False),
+                   lambda p: p.found.framework or "", False, needs=70),
             Column("age", "age", 12, self._age, lambda p: -(p.found.start_ns or 0), align=">", needs=100),
             Column("user", "user", 8, lambda p, w: text_cell(clean(p.found.user or "–"), w, "dim"),
                    lambda p: p.found.user or "", False, needs=90),
             Column("rank", "rank", 4, _rank, lambda p: p.found.rank or 0, False, align=">", needs=110),
-            Column("cpu", "CPU", 6, self._cpu, self._busy, align=">"),
+            Column("cpu", "CPU", 6, self._cpu, self._busy, align=">", needs=71),
             Column("attach", "attach", 0, self._entry, lambda p: p.found.attachable or "", False),
         ]  # fmt: skip
 

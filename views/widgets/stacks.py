@@ -215,8 +215,8 @@ class LinesPane(TablePane[LineFact]):
         return [
             Column("self", "self", 11, lambda f, w: self._part(f.own, w), lambda f: f.own),
             Column("total", "total", 11, lambda f, w: self._part(f.total, w), lambda f: f.total),
-            Column("gil", "GIL", 4, self._gil, lambda f: f.gil or 0),
-            Column("function", "function", 30 if width >= 100 else 22, _function, lambda f: f.frame, False),
+            Column("gil", "GIL", 4, self._gil, lambda f: f.gil or 0, needs=70),
+            Column("function", "function", min(30, width * 2 // 7), _function, lambda f: f.frame, False),
             Column("line", "line", 0, _line, lambda f: split_frame(f.frame)[1], False),
         ]
 
