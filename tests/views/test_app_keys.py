@@ -13,7 +13,17 @@ from textual import events
 from textual.command import CommandPalette
 
 from acceltop.profiler.clock import NS_PER_S
-from acceltop.profiler.model import Cost, Frame, Hello, KernelRow, KernelWindow, ProcessFound, Sample, StackWindow
+from acceltop.profiler.model import (
+    Cost,
+    Frame,
+    Hello,
+    KernelRow,
+    KernelWindow,
+    ProcessFound,
+    Sample,
+    StackWindow,
+    Steps,
+)
 from acceltop.profiler.timeline import Timeline
 from acceltop.views.app import AcceltopApp, PickerApp
 from acceltop.views.draw.timestrip import strip_cells
@@ -96,6 +106,31 @@ def test_idle_time_of_paused_stacks_is_that_of_the_windows_that_were_there() -> 
         assert _below_title(await press(app, pilot, "i")) == before
 
     on_screen(test, (frame for frame in gpu_session(20) if not is_late(frame)))
+
+
+def test_of_a_slow_step_a_phase_without_room_is_left_out_whole() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        await press(app, pilot, "3")
+        for columns in (118, 120, 122):
+            await pilot.resize_terminal(columns, 24)
+            slowest = next(line for line in (await press(app, pilot)).splitlines() if "▌  75.0 ms" in line)
+            assert re.search(r"  \w+ \+[\d.]+ ms$", slowest)
+
+    usual, slow = 5 * NS_PER_S // 1000, 15 * NS_PER_S // 1000
+    phases = {name: (*[usual] * 20, slow) for name in ("data", "forward", "backward", "optimizer", "communication")}
+    steps = Steps(T0, TRAIN_PID, 0, (*[5 * usual] * 20, 5 * slow), phases)
+    on_screen(test, [*gpu_opening(1), steps])
+
+
+def test_each_table_whose_rows_a_filter_hides_says_so() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        await press(app, pilot, "slash", *"mem", "enter")
+        for screen in "12456wa":
+            text = await press(app, pilot, screen)
+            tables = [pane for pane in app.screen.query(TablePane) if pane.noun and pane.display]
+            assert text.count("/ filter mem ") == len(tables) > 0, screen
+
+    on_screen(test, gpu_session(10))
 
 
 def _below_title(text: str) -> list[str]:

@@ -291,6 +291,13 @@ def test_a_source_that_is_back_takes_its_complaint_back() -> None:
     assert findings(scene_of([late, back])) == []
 
 
+def test_who_is_attached_again_is_not_told_as_detached() -> None:
+    codes = ("attached", "detached", "attached")
+    notes = [Note(T0 + at, "info", f"agent.{code}", code, source="agent", pid=PID) for at, code in enumerate(codes)]
+    assert [f.text for f in findings(scene_of(notes[:2]))] == ["detached", "attached"]
+    assert [f.text for f in findings(scene_of(notes))] == ["attached"]
+
+
 def test_the_end_of_a_process_is_told_with_its_code() -> None:
     entered = Note(T0, "info", "agent.attached", "attached", source="agent", pid=PID)
 

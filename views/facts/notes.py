@@ -12,6 +12,7 @@ from acceltop.profiler.remote.hosts import own_pid
 from acceltop.views.scene import Scene
 
 _RANK = {"error": 0, "warning": 1, "info": 2}
+_TAKES_BACK = {"source.back": "source.late", "agent.attached": "agent.detached"}
 _MARKS = {"error": ("▲", "bad"), "warning": ("▲", "warn"), "info": ("●", "good")}
 
 
@@ -41,19 +42,15 @@ def _collect(scene: Scene) -> list[Finding]:
 
 
 def _noted(notes: list[Note]) -> list[Finding]:
-    """The last note of each kind and subject; a source that answers again takes its complaint back.
+    """The last note of each kind and subject, unless another one took it back.
 
     Of several processes each is named.
     """
     last: dict[tuple[object, ...], Note] = {}
     times: dict[tuple[object, ...], int] = {}
     for note in notes:
+        last.pop((_TAKES_BACK.get(note.code), note.source, note.device, note.pid, None), None)
         if note.code == "source.back":
-            last = {
-                key: kept
-                for key, kept in last.items()
-                if not (kept.code == "source.late" and kept.source == note.source)
-            }
             continue
         key = (note.code, note.source, note.device, note.pid, note.text if note.code == "" else None)
         last[key] = note

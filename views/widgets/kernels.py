@@ -44,7 +44,7 @@ class KernelsPane(TablePane[KernelFact]):
     def hints(self) -> Iterable[Span]:
         table = kernel_table(self.scene)
         spans = [
-            *keys(("/", f"filter {self.scene.filter}".rstrip())),
+            *self.filtering(),
             Span("  "),
             *keys(("t", f"by {self.sorting('share')}")),
         ]

@@ -40,7 +40,7 @@ class ProcessesPane(TablePane[ProcessState]):
         self._marked: set[int] = set()
 
     def hints(self) -> Iterable[Span]:
-        return [*self.offers(), Span("  "), *keys(("type", "to filter"))]
+        return [*self.offers(), Span("  "), *(super().hints() or keys(("type", "to filter")))]
 
     def offers(self) -> Iterable[Span]:
         """What can be done with a process."""

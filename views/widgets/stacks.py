@@ -209,7 +209,7 @@ class LinesPane(TablePane[LineFact]):
         return item.frame
 
     def hints(self) -> Iterable[Span]:
-        return [*keys(("/", "find"), ("t", f"by {self.sorting('self')}"))]
+        return [*self.filtering(), Span("  "), *keys(("t", f"by {self.sorting('self')}"))]
 
     def columns(self, width: int) -> Sequence[Column[LineFact]]:
         return [

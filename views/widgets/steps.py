@@ -172,8 +172,8 @@ class SlowestPane(TablePane[SlowStep]):
         over = sorted(((ns - usual.get(name, 0.0), name) for name, ns in step.phases), reverse=True)
         spans: list[Span] = []
         for more, name in over:
-            told = [Span(f"{SHORT[name]} ", f"phase.{name}"), Span(f"+{numbers.duration(more)}  ")]
-            if more < 0.05 * step.duration_ns or spans_width([*spans, *told]) > width + 2:
+            told = [Span(f"{'  ' if spans else ''}{SHORT[name]} ", f"phase.{name}"), Span(f"+{numbers.duration(more)}")]
+            if more < 0.05 * step.duration_ns or spans_width([*spans, *told]) > width:
                 break
             spans += told
         return tuple(spans)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from textual import events
 from textual.binding import Binding, BindingType
 
-from acceltop.views.draw.line import Line, Row
+from acceltop.views.draw.line import Line, Row, Span
+from acceltop.views.draw.rule import keys
 from acceltop.views.draw.table import Column, Order, Placed, column_at, heading, layout, table_row
 from acceltop.views.widgets.pane import Pane
 
@@ -72,6 +73,13 @@ class TablePane(Pane, Generic[T]):
 
     def opened(self, item: T) -> None:
         """Enter, or a second click."""
+
+    def hints(self) -> Iterable[Span]:
+        """Rows that a filter hides are not hidden silently."""
+        return self.filtering() if self.noun and self.scene.filter else ()
+
+    def filtering(self) -> tuple[Span, ...]:
+        return keys(("/", f"filter {self.scene.filter}".rstrip()))
 
     def faded(self, item: T) -> bool:
         """Whether what the row says is not of now."""
