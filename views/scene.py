@@ -62,8 +62,8 @@ class Scene:
 
     @property
     def place(self) -> Hashable:
-        """Changes with a jump in time, and when a recording has read what there is: no order of before holds then."""
-        return self.head.jumps, self.timeline.versions["detail"]
+        """Changes with a jump in time, and when a recording has read what was there: no order of before holds then."""
+        return self.head.jumps, None if self.head.playing else self.timeline.versions["detail"]
 
     @property
     def now_ns(self) -> int:

@@ -329,6 +329,10 @@ def test_after_a_jump_in_time_rows_have_the_order_of_that_place_at_once() -> Non
         timeline.show_detail(detail, timeline.span)
         app.redraw()
         assert [row.name for row in pane._shown] == ["a", "b"]
+        app.scene.head.playing = True
+        before = app.scene.place
+        timeline.show_detail(detail, timeline.span)
+        assert app.scene.place == before  # else rows would jump as fast as a recording can be read
 
     on_screen(test, [*gpu_opening(1), _ranked(50, a=2, b=1), _ranked(100, a=2, b=9)], recorded=True)
 
