@@ -723,5 +723,6 @@ def test_the_processes_of_the_chosen_device_stand_on_its_screen() -> None:
         text = await press(app, pilot, "down")
         assert "─ processes on GPU 1 ─" in text
         assert re.search(rf"4.00 GB +60% +{TRAIN_PID} +train.py ", text)
+        assert "─ processes on GPU 1 ─" in await press(app, pilot, "slash", *"power")
 
     on_screen(test, [*gpu_session(5), used], size=(160, 48))

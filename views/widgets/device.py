@@ -72,6 +72,7 @@ class DeviceChartsPane(Pane):
 class UsersPane(ProcessesPane):
     """The processes that have memory of the chosen device."""
 
+    noun = ""  # a filter there is for the metrics below
     explains = "Who uses the chosen device: its memory, and the share of time in which a kernel of theirs was resident."
     metrics = ("process.gpu.memory.usage", "process.gpu.sm.utilization", "process.cpu.utilization")
 

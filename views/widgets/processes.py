@@ -54,7 +54,7 @@ class ProcessesPane(TablePane[ProcessState]):
         return {"open": can_attach, "mark": can_attach, "look": not can_attach}.get(action, True)
 
     def items(self) -> Sequence[ProcessState]:
-        wanted = self.scene.filter.lower()
+        wanted = self.scene.filter.lower() if self.noun else ""
         return [state for state in self.scene.timeline.processes.values() if wanted in _searched(state)]
 
     def identity(self, item: ProcessState) -> Hashable:
