@@ -54,6 +54,7 @@ class SourceContext:
     inject: bool = True  # False: never enter the target
     method: str = "auto"  # auto | ptrace | gdb | remote-exec
     stop: Stop = field(default_factory=Stop)  # set: return soon from open or poll
+    stacks_seen: threading.Event | None = None  # set while somebody looks at stacks; None: nobody can
     options: Mapping[str, str] = field(default_factory=dict)  # per source, for tests: root folders, library paths
 
 

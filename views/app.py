@@ -41,7 +41,7 @@ from acceltop.views.widgets.pen import Pen
 if TYPE_CHECKING:
     from acceltop.views.facts.kernels import KernelFact
 
-HOME = "overview"
+HOME, STACKS = "overview", "stacks"
 HEARTBEAT_S = 1.0  # ages and clocks go on also when nothing comes
 LATE_S = 0.2  # what comes is waited for so long
 EARLY_S = 2.0  # so long after the start a reading is shown at once: the sources come one after the other
@@ -198,7 +198,8 @@ class AcceltopApp(App[None]):
 
     def redraw(self, moved_only: bool = False) -> None:
         """`moved_only`: nothing but new readings came since the last time."""
-        self.scene.link.look(*self.scene.head.window_ns())
+        head = self.scene.head
+        self.scene.link.look(*head.window_ns(), stacks=self.current_mode == STACKS and head.at_end)
         # A delivery may come while the screens are being closed.
         screen = self.screen_stack[-1] if self.screen_stack else None
         if isinstance(screen, Page):
@@ -386,7 +387,7 @@ _SCREENS = {
     "kernels": "KernelsPage",
     "steps": "StepsPage",
     "devices": "DevicesPage",
-    "stacks": "StacksPage",
+    STACKS: "StacksPage",
     "timeline": "TimelinePage",
     "findings": "FindingsPage",
     "processes": "ProcessesPage",

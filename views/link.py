@@ -38,8 +38,9 @@ class Link(Protocol):
     def dropped(self) -> int:
         """Frames lost to back-pressure since the start."""
 
-    def look(self, t0_ns: int, t1_ns: int) -> None:
-        """The screens look at this range now: a recording loads it in detail."""
+    def look(self, t0_ns: int, t1_ns: int, stacks: bool) -> None:
+        """The screens look at this range now, and whether at stacks: a recording loads the range in detail, a live
+        session takes stacks more often."""
 
     def record(self, tell: Tell) -> None:
         """Starts recording what is on the screen, or ends it. `tell` gets what became of it, on another thread."""
@@ -64,7 +65,7 @@ class Recorded:
     def dropped(self) -> int:
         return 0
 
-    def look(self, t0_ns: int, t1_ns: int) -> None:
+    def look(self, t0_ns: int, t1_ns: int, stacks: bool) -> None:
         pass
 
     def record(self, tell: Tell) -> None:

@@ -112,14 +112,15 @@ class LiveLink:
         self, context: SourceContext, feed: Feed, only: Sequence[str] = (), make: MakeSession | None = None
     ) -> None:
         """`make` makes the sessions where they are not of this machine."""
-        self._context, self._feed, self._only = context, feed, only
+        self._stacks_seen = threading.Event()
+        self._context, self._feed, self._only = replace(context, stacks_seen=self._stacks_seen), feed, only
         self._make = make or self._here
         self.interval_s = context.interval_s
         self._recorder = ScreenRecorder(feed)
         self._opening: dict[object, Frame] = {}
         self._dropped_before = 0
         self._one_at_a_time = threading.Lock()
-        self._session = self._made(context)
+        self._session = self._made(self._context)
 
     def start(self) -> None:
         self._session.start()
@@ -137,8 +138,12 @@ class LiveLink:
     def dropped(self) -> int:
         return self._dropped_before + self._session.dropped + self._feed.dropped
 
-    def look(self, t0_ns: int, t1_ns: int) -> None:
+    def look(self, t0_ns: int, t1_ns: int, stacks: bool) -> None:
         """All that is known is in the timeline already."""
+        if stacks:
+            self._stacks_seen.set()
+        else:
+            self._stacks_seen.clear()
 
     def record(self, tell: Tell) -> None:
         if self._recorder.wanted:

@@ -64,7 +64,7 @@ class ReplayLink(Recorded):
         """`ready` gets the timeline once the overview is read; both it and `failed` are called through `deliver`."""
         self._screens.set_result((ready, failed, deliver))
 
-    def look(self, t0_ns: int, t1_ns: int) -> None:
+    def look(self, t0_ns: int, t1_ns: int, stacks: bool) -> None:
         with self._changed:
             self._wanted = t0_ns, t1_ns
             self._changed.notify()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -79,13 +80,28 @@ def test_windows_are_few(job: subprocess.Popen[str]) -> None:
     source.close()
 
 
+def test_screens_that_show_stacks_get_more_of_them(
+    job: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks, "SEEN_S", 0.0)
+    source, seen = stacks.Source(), threading.Event()
+    assert list(source.open(SourceContext(pids=(job.pid,), stacks_seen=seen))) == []
+    assert len(list(source.poll())) == 1
+    assert list(source.poll()) == []
+    seen.set()
+    assert len(list(source.poll())) == 1
+    seen.clear()
+    assert list(source.poll()) == []
+    source.close()
+
+
 def test_a_process_that_is_not_python_is_told_of_once() -> None:
     sleeper = subprocess.Popen(["sleep", "60"])
     try:
         source = opened(sleeper.pid)
         (note,) = source.poll()
         assert isinstance(note, Note) and note.code == "stacks.failed" and "\n" not in note.text
-        source._due = 0.0
+        source._began_s = float("-inf")
         assert list(source.poll()) == []
         source.close()
     finally:

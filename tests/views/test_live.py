@@ -53,6 +53,25 @@ def test_a_recording_opens_with_those_who_are_there(tmp_path: Path, monkeypatch:
     assert opening[1:] == [ProcessFound(2, 8, "python b.py")]
 
 
+def test_stacks_are_looked_at_on_their_screen_while_the_picture_moves() -> None:
+    def looked_at(*keys: str) -> bool:
+        async def run(app: AcceltopApp, session: Session) -> bool:
+            async with app.run_test(size=(120, 36)) as pilot:
+                await pilot.press(*keys)
+                app.redraw()
+                assert session.context.stacks_seen is not None
+                return session.context.stacks_seen.is_set()
+
+        feed = Feed()
+        with live(feed) as (link, session):
+            return asyncio.run(run(AcceltopApp(Timeline(), link, feed), session))
+
+    assert not looked_at("2")
+    assert looked_at("5")
+    assert not looked_at("5", "space")
+    assert not looked_at("5", "6")
+
+
 def test_the_file_is_named_when_a_recording_begins_and_when_it_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
