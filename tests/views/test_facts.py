@@ -26,7 +26,7 @@ from acceltop.profiler.model import (
     Steps,
 )
 from acceltop.profiler.timeline import Timeline
-from acceltop.views.facts.devices import condition, device_facts, grid, history
+from acceltop.views.facts.devices import conditions, device_facts, grid, history
 from acceltop.views.facts.kernels import kernel_table, short_line
 from acceltop.views.facts.notes import findings
 from acceltop.views.facts.slices import MAX_DEPTH, Lane, alike, calls_within, lane_cells, nearest, slice_view
@@ -68,19 +68,19 @@ def test_a_lost_device_says_so_and_a_silent_one_since_when() -> None:
     reading = Sample(T0, "nvml", {"hw.gpu.utilization": 0.9}, GPU)
     scene = _gpu(reading)
     fact = device_facts(scene)[0]
-    assert condition(scene, fact).text == "·"
+    assert conditions(scene)[fact.id].text == "·"
     scene.clock_ns = lambda: T0 + 12 * NS_PER_S
     with utc():
-        assert condition(scene, fact).text == "since 14:13:20"
+        assert conditions(scene)[fact.id].text == "since 14:13:20"
         scene.timeline.add(DeviceLost(T0 + NS_PER_S, GPU, "fell off the bus"))
-        assert condition(scene, fact).text == "✖ lost 14:13:21"
+        assert conditions(scene)[fact.id].text == "✖ lost 14:13:21"
         assert [finding.text for finding in findings(scene)] == ["GPU 1 is lost since 14:13:21: fell off the bus"]
 
 
 def test_what_throttles_is_told_and_idle_is_not() -> None:
     for word, said in (("thermal", "▼ thermal"), ("none", "·"), ("idle", "·")):
         scene = _gpu(Sample(T0, "nvml", {"hw.gpu.utilization": 0.9}, GPU, states={"throttle": word}))
-        assert condition(scene, device_facts(scene)[0]).text == said
+        assert conditions(scene)[device_facts(scene)[0].id].text == said
 
 
 def test_columns_of_a_history_keep_their_place_while_time_goes_on() -> None:

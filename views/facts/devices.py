@@ -124,15 +124,10 @@ def _old_s(scene: Scene, time_ns: int) -> float | None:
     return age if age > max(STALE_S, 3 * scene.link.interval_s) else None
 
 
-def is_silent(scene: Scene, fact: DeviceFact) -> bool:
-    """Nothing has come from it for a while, or never will again."""
-    lost = fact.state.lost
-    return (lost is not None and lost.time_ns <= scene.head.at_ns) or stale_s(scene, fact) is not None
-
-
 def answering(scene: Scene, facts: Iterable[DeviceFact]) -> list[DeviceFact]:
     """Those whose last readings are of now."""
-    return [fact for fact in facts if not is_silent(scene, fact)]
+    told = conditions(scene)
+    return [fact for fact in facts if not told[fact.id].is_silent]
 
 
 def history(scene: Scene, key: Key, points: int, span_ns: int) -> list[float]:
@@ -173,11 +168,22 @@ class Condition(NamedTuple):
     since_ns: int | None = None
 
     @property
+    def is_silent(self) -> bool:
+        """Nothing has come from it for a while, or never will again."""
+        return self.since_ns is not None
+
+    @property
     def text(self) -> str:
         return self.word if self.since_ns is None else f"{self.word} {clock(self.since_ns)}"
 
 
-def condition(scene: Scene, fact: DeviceFact) -> Condition:
+def conditions(scene: Scene) -> Mapping[str, Condition]:
+    """Of all devices, by id. Every pane with devices asks: a picture is drawn in less than a tenth of a second."""
+    key = (scene.seen("DeviceFound", "DeviceLost", "Sample"), scene.now_ns // (NS_PER_S // 10))
+    return scene.memo("conditions", key, lambda: {fact.id: _condition(scene, fact) for fact in device_facts(scene)})
+
+
+def _condition(scene: Scene, fact: DeviceFact) -> Condition:
     lost, at = fact.state.lost, scene.head.at_ns
     if lost is not None and lost.time_ns <= at:
         return Condition("✖ lost", "bad", lost.time_ns)  # the reason is among the findings

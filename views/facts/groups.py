@@ -11,10 +11,10 @@ from acceltop.profiler.clock import NS_PER_S
 from acceltop.views.facts.devices import (
     DeviceFact,
     answering,
-    condition,
+    chart,
+    conditions,
     device_facts,
     history,
-    is_silent,
     limit_of,
     value,
 )
@@ -76,9 +76,10 @@ def _rows(scene: Scene, opened: Collection[str], crowded: bool) -> list[DeviceRo
 def _with_members(scene: Scene, group: DeviceGroup, is_open: bool, crowded: bool) -> Sequence[DeviceRow]:
     if len(group.members) == 1 and not group.members[0].host:
         return group.members
-    shown = [fact for fact in group.members if is_open or condition(scene, fact).token in _SEVERITY]
+    told = conditions(scene)
+    shown = [fact for fact in group.members if is_open or told[fact.id].token in _SEVERITY]
     if crowded:
-        shown.sort(key=lambda fact: not is_silent(scene, fact))
+        shown.sort(key=lambda fact: not told[fact.id].is_silent)
     return [group, *shown]
 
 
@@ -117,7 +118,10 @@ def row_lowest(scene: Scene, row: DeviceRow, metric: str | None) -> float | None
 
 
 def _known(scene: Scene, group: DeviceGroup, metric: str | None) -> list[float]:
-    return [amount for fact in group.measured if (amount := value(scene, fact, metric)) is not None]
+    if metric is None:
+        return []
+    read, at = scene.timeline.value, scene.head.cursor
+    return [amount for fact in group.measured if (amount := read(fact.keys[metric], at)) is not None]
 
 
 def row_limit(scene: Scene, row: DeviceRow, metric: str) -> float | None:
@@ -134,9 +138,8 @@ def row_history(scene: Scene, row: DeviceRow, points: int, span_ns: int) -> list
     """How busy it was; of a group the mean."""
     if isinstance(row, DeviceFact):
         return history(scene, row.keys[row.activity], points, span_ns) if row.activity else []
-    facts = row.measured
-    series = [history(scene, fact.keys[fact.activity], points, span_ns) for fact in facts if fact.activity]
-    return [_mean([number for number in values if number == number]) for values in zip(*series, strict=True)]
+    keys = [fact.keys[fact.activity] for fact in row.measured if fact.activity]
+    return chart(scene, ("history of", row.id, points), keys, points, span_ns).mean
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -153,14 +156,15 @@ class RowState(NamedTuple):
 
 def row_state(scene: Scene, row: DeviceRow) -> RowState:
     """Of a group that of its worst member, and how many more there are."""
+    known = conditions(scene)
     if isinstance(row, DeviceFact):
-        found = condition(scene, row)
-        return RowState(found.text, found.token, found.since_ns is not None)
-    told = [(fact, condition(scene, fact)) for fact in row.members]
+        found = known[row.id]
+        return RowState(found.text, found.token, found.is_silent)
+    told = [(fact, known[fact.id]) for fact in row.members]
     wrong = sorted((one for one in told if one[1].token in _SEVERITY), key=lambda one: _SEVERITY[one[1].token])
     if not wrong:
         return RowState("·", "dim", False)
     fact, worst = wrong[0]
     more = f" +{len(wrong) - 1}" if len(wrong) > 1 else ""
-    is_stale = all(found.since_ns is not None for _, found in told)
+    is_stale = all(found.is_silent for _, found in told)
     return RowState(f"{_OF_MEMBER.get(worst.word, worst.word)} {fact.label}{more}", worst.token, is_stale)
