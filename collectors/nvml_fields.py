@@ -51,7 +51,7 @@ _FIELDS = (
         scale=1e-3,
         slow=True,
     ),
-    _field("hw.energy", "nvmlDeviceGetTotalEnergyConsumption", scale=1e-3),
+    _field("hw.energy", "nvmlDeviceGetTotalEnergyConsumption", scale=1e-3, slow=True),  # it counts up by itself
     _Field(
         "hw.temperature",
         (

@@ -23,9 +23,12 @@ class KernelFact:
     """
 
     def __init__(self, total: Total, whole: Whole, devices: Mapping[str, DeviceFound]) -> None:
-        self.name, self.kind = total.name, total.kind
-        self.total_ns, self.share = total.total_ns, whole.share(total.total_ns)
+        self.name, self.kind, self.total_ns = total.name, total.kind, total.total_ns
         self.total, self._whole, self._devices = total, whole, devices
+
+    @property
+    def share(self) -> float:
+        return self._whole.share(self.total_ns)
 
     @cached_property
     def kernel(self) -> Kernel:
@@ -80,6 +83,7 @@ def short_line(location: str) -> str:
 @dataclass(frozen=True)
 class KernelTable:
     rows: list[KernelFact]
+    whole: Whole
     coverage: Coverage
     group: str | None
     makers: list[tuple[str, float]]  # who made the kernels, by their share of time
@@ -114,7 +118,7 @@ def _table(scene: Scene, pid: int) -> KernelTable | None:
     end = min(t1, process.gone.time_ns) if process and process.gone else t1
     cover, last = spots.coverage(end_of=lambda _: end), windows[-1]
     window_ns = last.profiled_ns // max(last.windows, 1)
-    return KernelTable(rows, cover, spots.group, _makers(rows), window_ns, last.sampled)
+    return KernelTable(rows, whole, cover, spots.group, _makers(totals, whole), window_ns, last.sampled)
 
 
 class _Sums:
@@ -155,12 +159,12 @@ def _merged(windows: list[KernelWindow]) -> KernelWindow:
     return merger.window()
 
 
-def _makers(rows: list[KernelFact]) -> list[tuple[str, float]]:
-    shares: dict[str, float] = {}
-    for row in rows:
-        if maker := row.total.origin:
-            shares[maker] = shares.get(maker, 0.0) + row.share
-    return sorted(shares.items(), key=lambda item: -item[1])
+def _makers(totals: list[Total], whole: Whole) -> list[tuple[str, float]]:
+    times: dict[str, int] = {}
+    for total in totals:
+        if maker := total.origin:
+            times[maker] = times.get(maker, 0) + total.total_ns
+    return [(maker, whole.share(ns)) for maker, ns in sorted(times.items(), key=lambda item: -item[1])]
 
 
 def kernel_windows(scene: Scene, name: str) -> list[tuple[int, float, int, int]]:

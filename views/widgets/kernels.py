@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from operator import attrgetter
 
 from acceltop.profiler import numbers
 from acceltop.profiler.analysis.hotspots import Kernel
@@ -11,7 +12,7 @@ from acceltop.profiler.text import clean
 from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Line, Row, Span, clipped, fit
 from acceltop.views.draw.rule import keys
-from acceltop.views.draw.table import Column, tail_cell, text_cell
+from acceltop.views.draw.table import Column, Order, tail_cell, text_cell
 from acceltop.views.facts.awaited import KERNELS, awaited
 from acceltop.views.facts.kernels import KernelFact, KernelTable, kernel_table, launch_words
 from acceltop.views.scene import Scene
@@ -20,6 +21,7 @@ from acceltop.views.widgets.table_pane import TablePane
 BOUND_TOKENS = {"memory": "dram", "compute": "tensor", "latency": "warn", "copy": "memory", "comm": "sm"}
 LARGE = 0.1  # of all kernel time: such a kernel is named also where its row has no room
 _PREFIXES = ("void ", "aten::")
+_identity, _total_ns = attrgetter("kind", "name"), attrgetter("total_ns")  # asked of hundreds: without a frame
 
 
 def short_name(name: str) -> str:
@@ -39,6 +41,7 @@ class KernelsPane(TablePane[KernelFact]):
 
     def __init__(self, *, id: str | None = None, details: bool = True) -> None:
         super().__init__(id=id)
+        self._order = Order(_identity)
         self.details = details
 
     def hints(self) -> Iterable[Span]:
@@ -60,7 +63,8 @@ class KernelsPane(TablePane[KernelFact]):
         return [row for row in table.rows if wanted in _searched(row)] if wanted else table.rows
 
     def identity(self, item: KernelFact) -> Hashable:
-        return (item.kind, item.name)
+        identity: Hashable = _identity(item)
+        return identity
 
     def name_of(self, item: KernelFact) -> str:
         return clean(item.name)
@@ -73,9 +77,10 @@ class KernelsPane(TablePane[KernelFact]):
 
     def more(self, hidden: Sequence[KernelFact]) -> Line:
         """Names a large one: rows keep their places for a while after a key, and it may have come since."""
-        share = sum(row.share for row in hidden)
+        table = kernel_table(self.scene)
+        share = table.whole.share(sum(map(_total_ns, hidden))) if table else 0.0
         row = Row().to(13).put(f"+ {len(hidden)} more, {numbers.percent(share)}", "dim")
-        largest = max(hidden, key=lambda row: row.total_ns)
+        largest = max(hidden, key=_total_ns)
         if largest.share >= LARGE:
             name = numbers.shorten(short_name(largest.name), 28)
             row.put(", among them ", "dim").put(f"{name} {numbers.percent(largest.share)}")
@@ -99,7 +104,7 @@ class KernelsPane(TablePane[KernelFact]):
             "step", "ms/step", 7, _per_step, lambda f: f.kernel.per_step_ns or 0, align=">", needs=110
         )
         return [
-            Column("share", "share", 11, _share(table), lambda f: f.total_ns),
+            Column("share", "share", 11, _share(table), _total_ns),
             Column("name", "kernel", 0, self._kernel, lambda f: f.name, False),
             Column("origin", "made by", 14, _origin, lambda f: f.kernel.origin or "", False, needs=110),
             Column("calls", "calls", 6, _calls, lambda f: f.kernel.calls, align=">"),
