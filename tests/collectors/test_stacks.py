@@ -80,9 +80,7 @@ def test_windows_are_few(job: subprocess.Popen[str]) -> None:
     source.close()
 
 
-def test_screens_that_show_stacks_get_more_of_them(
-    job: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_screens_that_show_stacks_get_more_of_them(job: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacks, "SEEN_S", 0.0)
     source, seen = stacks.Source(), threading.Event()
     assert list(source.open(SourceContext(pids=(job.pid,), stacks_seen=seen))) == []
