@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from acceltop.profiler.errors import AcceltopError
@@ -32,7 +33,12 @@ class Calls:
 
     def get(self, function: str, *args: object) -> Any:
         """What `function(handle, *args)` gives; None when it gives nothing. Raises GpuLost."""
-        return self.attempt(function, getattr(self.nvml, function, None), self.handle, *args)
+        return self.getter(function, *args)()
+
+    def getter(self, function: str, *args: object) -> Callable[[], Any]:
+        """`get` for what is asked again and again."""
+        call = getattr(self.nvml, function, None)
+        return partial(self._try, _key(function, args), call and partial(call, self.handle, *args))
 
     def call(self, function: str, *args: Any) -> Any:
         """As `get`, without the handle as first argument."""
@@ -40,12 +46,13 @@ class Calls:
 
     def attempt(self, name: str, function: Callable[..., Any] | None, *args: Any) -> Any:
         """As `call`, of a function that the binding lacks; it raises NVMLError like the others."""
-        # One that takes a sensor, a clock, a link … (always right after the handle) may lack only that one.
-        key = (name, args[1] if len(args) > 1 and isinstance(args[1], int) else None)
-        if key in self._left_out:
+        return self._try(_key(name, args[1:]), function and partial(function, *args))
+
+    def _try(self, key: _Key, call: Callable[[], Any] | None) -> Any:
+        if call is None or key in self._left_out:
             return None
         try:
-            return function(*args) if function is not None else None
+            return call()
         except (AttributeError, self.nvml.NVMLLibraryMismatchError):  # the driver is older
             self._left_out[key] = _NO_FUNCTION
         except UnicodeDecodeError:  # the binding takes every string for UTF-8
@@ -78,3 +85,8 @@ class Calls:
         if code not in _UNSUPPORTED | _NOTHING_NOW and function not in self._told:
             self._told.add(function)
             self._failed[function] = str(error)
+
+
+def _key(function: str, args: Sequence[object]) -> _Key:
+    """A device may lack one sensor, clock, link … of a function; which, stands right after the handle."""
+    return function, args[0] if args and isinstance(args[0], int) else None

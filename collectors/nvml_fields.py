@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,8 @@ _THROTTLE = {
 }
 _SLOW_S = 10.0  # between two readings of what hardly ever changes
 _WARMING_S = 5.0  # and of how warm its memory is, where that takes a call of its own
-_Bound = tuple[str, float, list[tuple[str, list[int | None]]]]  # metric, scale, calls
+_Getters = list[Callable[[], Any]]
+_Bound = tuple[str, float, _Getters]  # metric, scale, and what may give it
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,29 +93,36 @@ class PlainValues:
     """All of the table that a device has, and what follows from it."""
 
     def __init__(self, calls: Calls) -> None:
-        self._calls = calls
         self._quick = [_bound(calls, field) for field in _FIELDS if not field.slow]
         self._slow = [_bound(calls, field) for field in _FIELDS if field.slow]
+        self._rates = calls.getter("nvmlDeviceGetUtilizationRates")
         self._slow_due_s = 0.0
 
     def values(self) -> dict[str, float]:
         """One reading."""
-        values = self._read(self._quick) | _residency(self._calls)
+        values = _read(self._quick) | _residency(self._rates())
         if monotonic() >= self._slow_due_s:
             self._slow_due_s = monotonic() + _SLOW_S
-            values |= _with_pcie_limit(self._read(self._slow))
+            values |= _with_pcie_limit(_read(self._slow))
         return values
 
-    def _read(self, fields: list[_Bound]) -> dict[str, float]:
-        found = {}
-        for metric, scale, alternatives in fields:
-            for function, constants in alternatives:
-                value = self._calls.get(function, *constants)
-                if value is not None:
-                    # Encoder and decoder come with the length of their window.
-                    found[metric] = (value[0] if isinstance(value, list) else value) * scale
-                    break
-        return found
+
+def _read(fields: list[_Bound]) -> dict[str, float]:
+    found = {}
+    for metric, scale, getters in fields:
+        value = _first(getters)
+        if value is not None:
+            # Encoder and decoder come with the length of their window.
+            found[metric] = (value[0] if isinstance(value, list) else value) * scale
+    return found
+
+
+def _first(getters: _Getters) -> Any:
+    """What the first of them gives that gives anything."""
+    for get in getters:
+        if (value := get()) is not None:
+            return value
+    return None
 
 
 def _with_pcie_limit(values: dict[str, float]) -> dict[str, float]:
@@ -125,42 +133,55 @@ def _with_pcie_limit(values: dict[str, float]) -> dict[str, float]:
 def _bound(calls: Calls, field: _Field) -> _Bound:
     """With the constants looked up; without calls whose constants the binding doesn't have."""
     known = [(function, [calls.constant(name) for name in names]) for function, *names in field.calls]
-    return field.metric, field.scale, [call for call in known if None not in call[1]]
+    return field.metric, field.scale, [calls.getter(name, *args) for name, args in known if None not in args]
 
 
-def _residency(calls: Calls) -> dict[str, float]:
-    rates = calls.get("nvmlDeviceGetUtilizationRates")
+def _residency(rates: Any) -> dict[str, float]:
     if rates is None:
         return {}
     gpu, memory = rates.gpu, rates.memory  # read once: the binding looks at what it gives each time
     return {} if gpu > 100 or memory > 100 else {"hw.gpu.utilization": gpu / 100, "hw.gpu.dram.busy_hint": memory / 100}
 
 
-def memory_values(calls: Calls) -> dict[str, float]:
+class MemoryValues:
     """Usage without what the driver keeps for itself, where it tells the difference, and size."""
-    memory = calls.get("nvmlDeviceGetMemoryInfo", calls.constant("nvmlMemory_v2"))
-    memory = memory or calls.get("nvmlDeviceGetMemoryInfo")
-    if memory is None:
-        return {}
-    used, total = memory.used, memory.total
-    known = 0 < total >= used
-    return {"hw.gpu.memory.usage": float(used), "hw.gpu.memory.limit": float(total)} if known else {}
+
+    def __init__(self, calls: Calls) -> None:
+        name = "nvmlDeviceGetMemoryInfo"
+        self._getters = [calls.getter(name, calls.constant("nvmlMemory_v2")), calls.getter(name)]
+
+    def values(self) -> dict[str, float]:
+        """Empty where it is not told."""
+        memory = _first(self._getters)
+        if memory is None:
+            return {}
+        used, total = memory.used, memory.total
+        known = 0 < total >= used
+        return {"hw.gpu.memory.usage": float(used), "hw.gpu.memory.limit": float(total)} if known else {}
 
 
-def states(calls: Calls) -> dict[str, str]:
+class States:
     """What is a word: performance state, reasons of throttling ("none" when there is none)."""
-    found = {}
-    level = calls.get("nvmlDeviceGetPerformanceState")
-    if level is not None and 0 <= level <= 15:
-        found["performance_state"] = f"P{level}"
-    reasons = calls.get("nvmlDeviceGetCurrentClocksEventReasons")
-    if reasons is None:
-        reasons = calls.get("nvmlDeviceGetCurrentClocksThrottleReasons")
-    if reasons is not None:
-        if reasons & _ITS_CAUSES:  # which say more
-            reasons &= ~_HARDWARE
-        found["throttle"] = ", ".join(dict.fromkeys(w for bit, w in _THROTTLE.items() if reasons & bit)) or "none"
-    return found
+
+    def __init__(self, calls: Calls) -> None:
+        self._level = calls.getter("nvmlDeviceGetPerformanceState")
+        self._reasons = [calls.getter(f"nvmlDeviceGetCurrentClocks{name}Reasons") for name in ("Event", "Throttle")]
+
+    def words(self) -> dict[str, str]:
+        """Those that are told."""
+        found = {}
+        level, reasons = self._level(), _first(self._reasons)
+        if level is not None and 0 <= level <= 15:
+            found["performance_state"] = f"P{level}"
+        if reasons is not None:
+            found["throttle"] = _throttle(reasons)
+        return found
+
+
+def _throttle(reasons: int) -> str:
+    if reasons & _ITS_CAUSES:  # which say more
+        reasons &= ~_HARDWARE
+    return ", ".join(dict.fromkeys(word for bit, word in _THROTTLE.items() if reasons & bit)) or "none"
 
 
 ALL_LINKS = 0xFFFFFFFF

@@ -23,6 +23,7 @@ class Unit:
         self._gpm = gpm
         self._fields = nvml_fields.FieldValues(calls, counters=not self._gpm.supported)
         self._plain = nvml_fields.PlainValues(calls)
+        self._size, self._states = nvml_fields.MemoryValues(calls), nvml_fields.States(calls)
         self._processes = Processes(calls, pids)
         self._nvlink_limit = nvml_describe.nvlink_limit(calls) if self._whole else None
         self._shared_memory = False
@@ -47,7 +48,7 @@ class Unit:
         usage = values.get("hw.gpu.memory.usage")
         if usage is not None and listing is not None and listing.owned is not None and not self._shared_memory:
             values["hw.gpu.memory.unowned"] = max(usage - listing.owned, 0.0)
-        words = nvml_fields.states(self.calls) if self._whole else {}
+        words = self._states.words() if self._whole else {}
         sample = Sample(now_ns(), NAME, values, self.device, states=words)
         return [sample, *(self._process_frames(listing) if listing else ()), *self._failures()]
 
@@ -72,7 +73,7 @@ class Unit:
         return values
 
     def _memory(self) -> dict[str, float]:
-        values = nvml_fields.memory_values(self.calls)
+        values = self._size.values()
         # A GPU that lives on the host's memory (GB10) has none of its own to tell about.
         self._shared_memory = not values and self.calls.unsupported("nvmlDeviceGetMemoryInfo")
         if self._shared_memory:

@@ -2,8 +2,8 @@
 
 A short window of running threads now and then, the very first longer; after some a window of all threads, which tells
 who waits, or of those that hold the GIL. Screens that show stacks get one every SEEN_S, those that show something else
-every UNSEEN_S. A recording, which nobody can ask for more, has one every PERIOD_S, and the first few sooner. One start of
-py-spy costs about 18 ms of CPU and one sample 0.4 ms.
+every UNSEEN_S; a recording, which nobody can ask for more, has one every PERIOD_S, and the first few sooner. One start
+of py-spy costs about 18 ms of CPU and one sample 0.4 ms.
 """
 
 from __future__ import annotations
