@@ -144,7 +144,7 @@ def _reader(hint: Any) -> Convert:
         return lambda value: tuple(map(item, _expect(list, value)))
     if origin is Mapping:
         item = _reader(args[1])
-        return lambda value: {_shared(k): item(v) for k, v in _expect(dict, value).items()}
+        return lambda value: {_str(k): item(v) for k, v in _expect(dict, value).items()}
     if hasattr(hint, "__dataclass_fields__"):
         return _record(hint)
     return _SCALARS[hint]
@@ -157,13 +157,10 @@ def _expect(kind: type, value: Any) -> Any:
 
 
 @lru_cache(maxsize=8192)
-def _shared(text: str) -> str:
-    """One object for equal texts: hundreds of windows are kept, and each names the same kernels and stacks."""
-    return text
-
-
 def _str(value: Any) -> str:
-    return _shared(value) if type(value) is str else _expect(str, value)
+    """One object for equal texts: hundreds of windows are kept, and each names the same kernels and stacks."""
+    text: str = _expect(str, value)
+    return text
 
 
 def _int(value: Any) -> int:
