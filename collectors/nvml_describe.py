@@ -57,12 +57,12 @@ def pci_address(calls: Calls) -> str | None:
     return None if pci is None else f"{pci.domain:04x}:{pci.bus:02x}:{pci.device:02x}.0"
 
 
-def nvlink_limit(calls: Calls) -> float | None:
-    """Bytes a second, one way, of all active NVLinks together."""
+def nvlink_limit(calls: Calls) -> dict[str, float]:
+    """Bytes a second, one way, of all active NVLinks together; empty without any."""
     links = _field_value(calls, 91)  # how many links it has
     active = sum(bool(calls.get("nvmlDeviceGetNvLinkState", link)) for link in range(min(links or 0, 64)))
     speed = _field_value(calls, 90) or _field_value(calls, 164)  # MB/s of one: common to all, or of link 0
-    return active * speed * 1e6 if active and speed else None
+    return {"hw.gpu.nvlink.limit": active * speed * 1e6} if active and speed else {}
 
 
 def _field_value(calls: Calls, field: int) -> int | None:

@@ -27,7 +27,7 @@ _THROTTLE = {
     0x400: "reliability",
 }
 _SLOW_S = 10.0  # between two readings of what hardly ever changes
-_WARMING_S = 5.0  # and of how warm its memory is, where that takes a call of its own
+_CALM_S = 5.0  # of the performance state, and of how warm its memory is, where that takes a call of its own
 _Getters = list[Callable[[], Any]]
 _Bound = tuple[str, float, _Getters]  # metric, scale, and what may give it
 
@@ -92,7 +92,9 @@ _FIELDS = (
 class PlainValues:
     """All of the table that a device has, and what follows from it."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, limits: dict[str, float]) -> None:
+        """`limits` are told with what hardly ever changes."""
+        self._limits = limits
         self._quick = [_bound(calls, field) for field in _FIELDS if not field.slow]
         self._slow = [_bound(calls, field) for field in _FIELDS if field.slow]
         self._rates = calls.getter("nvmlDeviceGetUtilizationRates")
@@ -103,7 +105,7 @@ class PlainValues:
         values = _read(self._quick) | _residency(self._rates())
         if monotonic() >= self._slow_due_s:
             self._slow_due_s = monotonic() + _SLOW_S
-            values |= _with_pcie_limit(_read(self._slow))
+            values |= self._limits | _with_pcie_limit(_read(self._slow))
         return values
 
 
@@ -164,17 +166,19 @@ class States:
     """What is a word: performance state, reasons of throttling ("none" when there is none)."""
 
     def __init__(self, calls: Calls) -> None:
-        self._level = calls.getter("nvmlDeviceGetPerformanceState")
+        self._level, self._level_due_s = calls.getter("nvmlDeviceGetPerformanceState"), 0.0
         self._reasons = [calls.getter(f"nvmlDeviceGetCurrentClocks{name}Reasons") for name in ("Event", "Throttle")]
 
     def words(self) -> dict[str, str]:
-        """Those that are told."""
+        """Those that are told, and looked at again."""
         found = {}
-        level, reasons = self._level(), _first(self._reasons)
-        if level is not None and 0 <= level <= 15:
-            found["performance_state"] = f"P{level}"
-        if reasons is not None:
+        if (reasons := _first(self._reasons)) is not None:
             found["throttle"] = _throttle(reasons)
+        if monotonic() >= self._level_due_s:
+            self._level_due_s = monotonic() + _CALM_S
+            level = self._level()
+            if level is not None and 0 <= level <= 15:
+                found["performance_state"] = f"P{level}"
         return found
 
 
@@ -202,7 +206,7 @@ class FieldValues:
         self._calls = calls
         self._wanted = [_MEMORY_TEMPERATURE, *(_COUNTERS if counters else ())]
         self._before: dict[tuple[int, int], tuple[float, int]] = {}
-        self._pace_s, self._due_s = 0.0 if counters else _WARMING_S, 0.0
+        self._pace_s, self._due_s = 0.0 if counters else _CALM_S, 0.0
 
     def values(self) -> dict[str, float]:
         """Empty parts where the device has no such field; rates from the second reading on."""

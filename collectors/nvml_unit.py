@@ -22,10 +22,9 @@ class Unit:
         self._split = split  # a GPU cut into instances: processes and activity are told there
         self._gpm = gpm
         self._fields = nvml_fields.FieldValues(calls, counters=not self._gpm.supported)
-        self._plain = nvml_fields.PlainValues(calls)
+        self._plain = nvml_fields.PlainValues(calls, nvml_describe.nvlink_limit(calls) if whole else {})
         self._size, self._states = nvml_fields.MemoryValues(calls), nvml_fields.States(calls)
         self._processes = Processes(calls, pids)
-        self._nvlink_limit = nvml_describe.nvlink_limit(calls) if self._whole else None
         self._shared_memory = False
         self._strangers = False
         self._peak: float | None = None
@@ -67,10 +66,7 @@ class Unit:
 
     def _of_the_whole(self) -> dict[str, float]:
         """What an instance shares with its neighbours: told once, for the GPU, or sums would count it twice."""
-        values = self._plain.values() | self._fields.values()
-        if self._nvlink_limit:
-            values["hw.gpu.nvlink.limit"] = self._nvlink_limit
-        return values
+        return self._plain.values() | self._fields.values()
 
     def _memory(self) -> dict[str, float]:
         values = self._size.values()

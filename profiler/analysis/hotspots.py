@@ -318,8 +318,9 @@ class _Group:
 
     def add(self, rows: Sequence[KernelRow], steps: float | None) -> None:
         """Of one window, with the steps that it saw."""
+        known = self._rows.get
         for row in rows:
-            self._total(row).add(row)
+            (known((row.kind, row.name)) or self._new(row)).add(row)
         took_ns = sum(row.total_ns for row in rows)
         self.total_ns += took_ns
         if steps is not None and steps > 0:
@@ -328,14 +329,12 @@ class _Group:
         if len(self._rows) > 2 * self._max_rows:  # twice, so that sorting is rare
             self._shrink()
 
-    def _total(self, row: KernelRow) -> Total:
+    def _new(self, row: KernelRow) -> Total:
+        """The sum of a kernel that has none yet, and of those without a name."""
         if row.name == OTHER_NAME:
             self._other = self._other or Total(OTHER_NAME, OTHER)
             return self._other
-        key = (row.kind, row.name)
-        total = self._rows.get(key)
-        if total is None:
-            total = self._rows[key] = Total(row.name, row.kind)
+        total = self._rows[row.kind, row.name] = Total(row.name, row.kind)
         return total
 
     def ranked(self) -> list[Total]:
