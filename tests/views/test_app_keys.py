@@ -36,6 +36,7 @@ from acceltop.views.widgets.processes import ProcessesPane
 from acceltop.views.widgets.slices import SlicesPane
 from acceltop.views.widgets.stacks import IciclePane
 from acceltop.views.widgets.table_pane import TablePane
+from acceltop.views.widgets.trends import TrendsPane
 
 
 @pytest.mark.parametrize(
@@ -699,6 +700,20 @@ def test_the_time_strip_grows_with_the_time_without_a_gap_before_its_end() -> No
             history = (await press(app, pilot)).splitlines()[-2][13:].partition("┃")[0]
             assert history.strip()
             assert " " not in history.lstrip()
+
+    on_screen(test, gpu_session(20))
+
+
+def test_charts_with_wide_columns_are_drawn_with_every_second_reading() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        trends = app.screen.query_one(TrendsPane)
+        assert not trends.moved()
+        app.scene.clock_s = lambda: 1002.0
+        assert trends.moved()
+        trends.redraw()
+        assert not trends.moved()
+        await press(app, pilot, "plus")
+        assert trends.moved()
 
     on_screen(test, gpu_session(20))
 

@@ -16,10 +16,12 @@ from acceltop.views.facts.awaited import STEPS, awaited
 from acceltop.views.facts.devices import DeviceFact, answering
 from acceltop.views.facts.steps import SHORT, StepFacts, rank_times, slowest_rank, step_chart, step_facts
 from acceltop.views.facts.trends import Trend, gpu_facts, trend, trend_metrics
+from acceltop.views.moment import USUAL
 from acceltop.views.scene import Scene
 from acceltop.views.widgets.pane import Pane
 
 GAP = 3
+PACE_S = 1.5  # least time from one picture to the next where a column is wider than two readings
 
 
 class TrendsPane(Pane):
@@ -31,6 +33,17 @@ class TrendsPane(Pane):
         "last ones, a column each; zoomed out, a column is the slowest of several."
     )
     metrics = ("hw.gpu.sm.active", "hw.gpu.dram.bandwidth", "system.cpu.utilization")
+    _drawn_s = float("-inf")
+
+    def moved(self) -> bool:
+        """At the usual zoom of readings a second apart every second one is enough: a column stands for six."""
+        scene = self.scene
+        rests = scene.head.zoom >= USUAL and scene.clock_s() < self._drawn_s + PACE_S
+        return super().moved() and (self._waits or not rests)
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        self._drawn_s = self.scene.clock_s()
+        return super().draw(width, height)
 
     def hints(self) -> Iterable[Span]:
         metrics = trend_metrics(self.scene)
