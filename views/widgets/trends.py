@@ -14,13 +14,14 @@ from acceltop.views.draw.line import Line, Row, Span, clipped, spans_width
 from acceltop.views.draw.stacked import legend, stacked
 from acceltop.views.facts.awaited import STEPS, awaited
 from acceltop.views.facts.devices import DeviceFact, answering
-from acceltop.views.facts.steps import SHORT, StepFacts, rank_times, slowest_rank, step_chart, step_facts
+from acceltop.views.facts.steps import SHORT, StepChart, StepFacts, rank_times, slowest_rank, step_chart, step_facts
 from acceltop.views.facts.trends import Trend, gpu_facts, trend, trend_metrics
 from acceltop.views.moment import USUAL
 from acceltop.views.scene import Scene
 from acceltop.views.widgets.pane import Pane
 
 GAP = 3
+FIGURES = 19  # cells of those beside a small chart of steps
 PACE_S = 1.5  # least time from one picture to the next where a column is wider than two readings
 
 
@@ -176,22 +177,27 @@ class StepsPane(Pane):
     )
 
     def hints(self) -> Iterable[Span]:
-        chart = step_chart(self.scene, 60)
+        chart = self._chart(self.size.width)
         return phase_legend(self.scene, chart.parts) if chart else ()
+
+    def _chart(self, width: int) -> StepChart | None:
+        return step_chart(self.scene, _beside_figures(width))
 
     def body(self, width: int, height: int) -> Sequence[Line]:
         facts, scene = step_facts(self.scene), self.scene
         if facts is None:
             return self.waiting(awaited(scene, STEPS))
-        left = 19
-        cells = max(width - left - 4, 8)
-        chart = step_chart(scene, cells)
+        chart = self._chart(width)
         if chart is None:
             return []
         lines = stacked(
             chart.columns, phase_tokens(chart.parts), height, chart.high, scene.glyphs, scene.palette.coloured
         )
-        return beside([(_figures(facts, chart.group), left), (lines, cells)], height, 1)
+        return beside([(_figures(facts, chart.group), FIGURES), (lines, _beside_figures(width))], height, 1)
+
+
+def _beside_figures(width: int) -> int:
+    return max(width - FIGURES - 4, 8)
 
 
 def _figures(facts: StepFacts, group: int) -> list[Line]:
