@@ -27,7 +27,7 @@ _THROTTLE = {
     0x400: "reliability",
 }
 _SLOW_S = 10.0  # between two readings of what hardly ever changes
-_CALM_S = 5.0  # of the performance state, and of how warm its memory is, where that takes a call of its own
+_CALM_S = 5.0  # and of the performance state, and of how warm its memory is where that takes a call of its own
 _Getters = list[Callable[[], Any]]
 _Bound = tuple[str, float, _Getters]  # metric, scale, and what may give it
 

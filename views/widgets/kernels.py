@@ -41,7 +41,6 @@ class KernelsPane(TablePane[KernelFact]):
 
     def __init__(self, *, id: str | None = None, details: bool = True) -> None:
         super().__init__(id=id)
-        self._order = Order(_identity)
         self.details = details
 
     def hints(self) -> Iterable[Span]:
@@ -65,6 +64,9 @@ class KernelsPane(TablePane[KernelFact]):
     def identity(self, item: KernelFact) -> Hashable:
         identity: Hashable = _identity(item)
         return identity
+
+    def order(self) -> Order[KernelFact]:
+        return Order(_identity)
 
     def name_of(self, item: KernelFact) -> str:
         return clean(item.name)

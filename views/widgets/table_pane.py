@@ -41,7 +41,7 @@ class TablePane(Pane, Generic[T]):
         self.headless = False
         self.sort = ""
         self.reverse = False
-        self._order: Order[T] = Order(self.identity)
+        self._order = self.order()
         self._sight: Hashable = None
         self._shown: list[T] = []
         self._laid_out: Sequence[Column[T]] = ()
@@ -58,6 +58,10 @@ class TablePane(Pane, Generic[T]):
 
     def identity(self, item: T) -> Hashable:
         raise NotImplementedError
+
+    def order(self) -> Order[T]:
+        """One that knows of no rows yet."""
+        return Order(self.identity)
 
     def sight(self) -> Hashable:
         """Who looks at another one asks for its order, too."""
@@ -121,7 +125,7 @@ class TablePane(Pane, Generic[T]):
     def _look_anew(self) -> None:
         sight = self.sight()
         if sight != self._sight:
-            self._sight, self._order = sight, Order(self.identity)
+            self._sight, self._order = sight, self.order()
 
     def sorting(self, usual: str) -> str:
         """The title of the column that the user chose to sort by, and whether the other way round."""
