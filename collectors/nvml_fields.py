@@ -27,7 +27,7 @@ _THROTTLE = {
     0x400: "reliability",
 }
 _SLOW_S = 10.0  # between two readings of what hardly ever changes
-_CALM_S = 5.0  # and of the performance state, and of how warm its memory is where that takes a call of its own
+_CALM_S = 5.0  # of the performance state, of how warm it is, and its memory where that takes a call of its own
 _Getters = list[Callable[[], Any]]
 _Bound = tuple[str, float, _Getters]  # metric, scale, and what may give it
 
@@ -37,11 +37,11 @@ class _Field:
     metric: str
     calls: tuple[tuple[str, ...], ...]  # function and names of constants; the first that answers counts
     scale: float = 1.0
-    slow: bool = False  # hardly ever changes: told when it is read, every _SLOW_S
+    pace_s: float = 0.0  # least time between two readings of it; it is told when it is read
 
 
-def _field(metric: str, *call: str, scale: float = 1.0, slow: bool = False) -> _Field:
-    return _Field(metric, (call,), scale, slow)
+def _field(metric: str, *call: str, scale: float = 1.0, pace_s: float = 0.0) -> _Field:
+    return _Field(metric, (call,), scale, pace_s)
 
 
 _FIELDS = (
@@ -50,42 +50,46 @@ _FIELDS = (
         "hw.power.limit",
         (("nvmlDeviceGetEnforcedPowerLimit",), ("nvmlDeviceGetPowerManagementLimit",)),
         scale=1e-3,
-        slow=True,
+        pace_s=_SLOW_S,
     ),
-    _field("hw.energy", "nvmlDeviceGetTotalEnergyConsumption", scale=1e-3, slow=True),  # it counts up by itself
+    _field("hw.energy", "nvmlDeviceGetTotalEnergyConsumption", scale=1e-3, pace_s=_SLOW_S),  # it counts up by itself
     _Field(
         "hw.temperature",
         (
             ("nvmlDeviceGetTemperatureV", "NVML_TEMPERATURE_GPU"),
             ("nvmlDeviceGetTemperature", "NVML_TEMPERATURE_GPU"),
         ),
+        pace_s=_CALM_S,
     ),
     _field(
-        "hw.temperature.limit", "nvmlDeviceGetTemperatureThreshold", "NVML_TEMPERATURE_THRESHOLD_SLOWDOWN", slow=True
+        "hw.temperature.limit",
+        "nvmlDeviceGetTemperatureThreshold",
+        "NVML_TEMPERATURE_THRESHOLD_SLOWDOWN",
+        pace_s=_SLOW_S,
     ),
     _field("hw.gpu.clock.sm", "nvmlDeviceGetClockInfo", "NVML_CLOCK_SM", scale=1e6),
-    _field("hw.gpu.clock.sm.limit", "nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_SM", scale=1e6, slow=True),
-    _field("hw.gpu.clock.memory", "nvmlDeviceGetClockInfo", "NVML_CLOCK_MEM", scale=1e6, slow=True),
-    _field("hw.gpu.clock.memory.limit", "nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_MEM", scale=1e6, slow=True),
-    _field("hw.fan.speed_ratio", "nvmlDeviceGetFanSpeed", scale=0.01, slow=True),
+    _field("hw.gpu.clock.sm.limit", "nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_SM", scale=1e6, pace_s=_SLOW_S),
+    _field("hw.gpu.clock.memory", "nvmlDeviceGetClockInfo", "NVML_CLOCK_MEM", scale=1e6, pace_s=_SLOW_S),
+    _field("hw.gpu.clock.memory.limit", "nvmlDeviceGetMaxClockInfo", "NVML_CLOCK_MEM", scale=1e6, pace_s=_SLOW_S),
+    _field("hw.fan.speed_ratio", "nvmlDeviceGetFanSpeed", scale=0.01, pace_s=_SLOW_S),
     _field(
         "hw.errors.ecc.corrected",
         "nvmlDeviceGetTotalEccErrors",
         "NVML_MEMORY_ERROR_TYPE_CORRECTED",
         "NVML_VOLATILE_ECC",
-        slow=True,
+        pace_s=_SLOW_S,
     ),
     _field(
         "hw.errors.ecc.uncorrected",
         "nvmlDeviceGetTotalEccErrors",
         "NVML_MEMORY_ERROR_TYPE_UNCORRECTED",
         "NVML_VOLATILE_ECC",
-        slow=True,
+        pace_s=_SLOW_S,
     ),
-    _field("hw.gpu.pcie.generation", "nvmlDeviceGetCurrPcieLinkGeneration", slow=True),
-    _field("hw.gpu.pcie.width", "nvmlDeviceGetCurrPcieLinkWidth", slow=True),
-    _field("hw.gpu.encoder.utilization", "nvmlDeviceGetEncoderUtilization", scale=0.01, slow=True),
-    _field("hw.gpu.decoder.utilization", "nvmlDeviceGetDecoderUtilization", scale=0.01, slow=True),
+    _field("hw.gpu.pcie.generation", "nvmlDeviceGetCurrPcieLinkGeneration", pace_s=_SLOW_S),
+    _field("hw.gpu.pcie.width", "nvmlDeviceGetCurrPcieLinkWidth", pace_s=_SLOW_S),
+    _field("hw.gpu.encoder.utilization", "nvmlDeviceGetEncoderUtilization", scale=0.01, pace_s=_SLOW_S),
+    _field("hw.gpu.decoder.utilization", "nvmlDeviceGetDecoderUtilization", scale=0.01, pace_s=_SLOW_S),
 )
 
 
@@ -95,17 +99,22 @@ class PlainValues:
     def __init__(self, calls: Calls, limits: dict[str, float]) -> None:
         """`limits` are told with what hardly ever changes."""
         self._limits = limits
-        self._quick = [_bound(calls, field) for field in _FIELDS if not field.slow]
-        self._slow = [_bound(calls, field) for field in _FIELDS if field.slow]
+        self._fields = {
+            pace_s: [_bound(calls, field) for field in _FIELDS if field.pace_s == pace_s]
+            for pace_s in (0.0, _CALM_S, _SLOW_S)
+        }
+        self._due_s = dict.fromkeys(self._fields, 0.0)
         self._rates = calls.getter("nvmlDeviceGetUtilizationRates")
-        self._slow_due_s = 0.0
 
     def values(self) -> dict[str, float]:
         """One reading."""
-        values = _read(self._quick) | _residency(self._rates())
-        if monotonic() >= self._slow_due_s:
-            self._slow_due_s = monotonic() + _SLOW_S
-            values |= self._limits | _with_pcie_limit(_read(self._slow))
+        values, now = _residency(self._rates()), monotonic()
+        for pace_s, fields in self._fields.items():
+            if now >= self._due_s[pace_s]:
+                self._due_s[pace_s] = now + pace_s
+                values |= _read(fields)
+                if pace_s == _SLOW_S:
+                    values = _with_pcie_limit(values) | self._limits
         return values
 
 

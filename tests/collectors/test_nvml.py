@@ -255,7 +255,7 @@ def test_what_may_not_be_read_is_left_out_and_said_once(driver: FakeDriver) -> N
     assert not of_kind(frames, Note)
     samples = by_device(frames)
     assert samples.keys() == {gpu(0), gpu(1), gpu(2)}
-    assert "hw.power" not in samples[gpu(1)].values and samples[gpu(1)].values["hw.temperature"] == 61
+    assert "hw.power" not in samples[gpu(1)].values and samples[gpu(1)].values["hw.gpu.clock.sm"] == 1.98e9
     assert "hw.gpu.memory.unowned" not in samples[gpu(1)].values  # unknown who owns it: not "nobody"
     assert samples[gpu(0)].values["hw.power"] == 450
 

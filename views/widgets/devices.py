@@ -245,12 +245,13 @@ class DevicesPane(TablePane[DeviceRow]):
         known = metric == "hw.gpu.dram.bandwidth"
 
         def draw(row: DeviceRow, width: int) -> tuple[Span, ...]:
-            share = row_ratio(self.scene, row, metric)
+            amount = self._value(row, metric)
+            share = _share(amount, self._limit(row, metric))
             drawn = bar(share, 11 if width > 20 else 8, "dram")
             if width <= 20:
                 return tail_cell(drawn, pct(share), width, "dram")
-            amount = numbers.metric(metric, self._value(row, metric)) if known else "busy, hint"
-            return (*drawn, Span(fit(amount, 11, ">"), "dram"), Span(fit(pct(share), width - 22, ">"), "dim"))
+            told = numbers.metric(metric, amount) if known else "busy, hint"
+            return (*drawn, Span(fit(told, 11, ">"), "dram"), Span(fit(pct(share), width - 22, ">"), "dim"))
 
         return draw
 
@@ -259,7 +260,7 @@ class DevicesPane(TablePane[DeviceRow]):
             self._value(row, "hw.gpu.memory.usage"),
             self._limit(row, "hw.gpu.memory.usage"),
         )
-        share = used / limit if used is not None and limit else None
+        share = _share(used, limit)
         text = "" if used is None else f" {numbers.of(used, limit, 'B')}"
         cells = max(min(8, width - len(text)), 0)  # the bar gives way, never a number
         return (*bar(share, cells, "memory"), Span(text.ljust(width - cells)))
@@ -303,3 +304,7 @@ class DevicesPane(TablePane[DeviceRow]):
     def _state(self, row: DeviceRow, width: int) -> tuple[Span, ...]:
         word, token, _ = self._states[row.id]
         return text_cell(clean(word), width, token)
+
+
+def _share(amount: float | None, limit: float | None) -> float | None:
+    return amount / limit if amount is not None and limit else None
