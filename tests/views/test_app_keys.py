@@ -15,6 +15,7 @@ from textual.command import CommandPalette
 from acceltop.profiler.clock import NS_PER_S
 from acceltop.profiler.model import (
     Cost,
+    DeviceFound,
     Frame,
     Hello,
     KernelRow,
@@ -702,6 +703,18 @@ def test_the_time_strip_grows_with_the_time_without_a_gap_before_its_end() -> No
             assert " " not in history.lstrip()
 
     on_screen(test, gpu_session(20))
+
+
+def test_a_device_that_comes_while_the_picture_stands() -> None:
+    async def test(app: AcceltopApp, pilot: Hands) -> None:
+        await press(app, pilot, "space")
+        late = T0 + 21 * NS_PER_S
+        app.scene.timeline.add(DeviceFound(late, "nvidia:late", "late", "gpu", "NVIDIA"))
+        app.scene.timeline.add(Sample(late, "nvml", {"hw.gpu.utilization": 0.5}, "nvidia:late"))
+        assert "─ trends ─" in await press(app, pilot, "j")
+        assert "─ 4 devices ─" in await press(app, pilot, "4")
+
+    on_screen(test, gpu_session(20), (160, 48))
 
 
 def test_charts_with_wide_columns_are_drawn_with_every_second_reading() -> None:

@@ -89,11 +89,11 @@ def value(scene: Scene, fact: DeviceFact, metric: str | None) -> float | None:
 
 def ratio(scene: Scene, fact: DeviceFact, metric: str) -> float | None:
     """A metric as a share of its limit: the registry's, the one read beside it, or the device's peak."""
-    amount = value(scene, fact, metric)
-    if amount is None:
-        return None
-    limit = limit_of(scene, fact, metric)
-    return amount / limit if limit else None
+    return share_of(value(scene, fact, metric), limit_of(scene, fact, metric))
+
+
+def share_of(amount: float | None, limit: float | None) -> float | None:
+    return amount / limit if amount is not None and limit else None
 
 
 def limit_of(scene: Scene, fact: DeviceFact, metric: str) -> float | None:
@@ -179,7 +179,8 @@ class Condition(NamedTuple):
 
 def conditions(scene: Scene) -> Mapping[str, Condition]:
     """Of all devices, by id. Every pane with devices asks: a picture is drawn in less than a tenth of a second."""
-    key = (scene.seen("DeviceFound", "DeviceLost", "Sample"), scene.now_ns // (NS_PER_S // 10))
+    seen = scene.seen("DeviceFound", "DeviceLost", "Sample"), scene.timeline.series_count
+    key = (seen, scene.now_ns // (NS_PER_S // 10))  # all that the list of devices changes with, and the time
     return scene.memo("conditions", key, lambda: {fact.id: _condition(scene, fact) for fact in device_facts(scene)})
 
 

@@ -16,6 +16,7 @@ from acceltop.views.facts.devices import (
     device_facts,
     history,
     limit_of,
+    share_of,
     value,
 )
 from acceltop.views.scene import Scene
@@ -130,8 +131,7 @@ def row_limit(scene: Scene, row: DeviceRow, metric: str) -> float | None:
 
 def row_ratio(scene: Scene, row: DeviceRow, metric: str) -> float | None:
     """As a share of the limit."""
-    amount, limit = row_value(scene, row, metric), row_limit(scene, row, metric)
-    return amount / limit if amount is not None and limit else None
+    return share_of(row_value(scene, row, metric), row_limit(scene, row, metric))
 
 
 def row_history(scene: Scene, row: DeviceRow, points: int, span_ns: int) -> list[float]:

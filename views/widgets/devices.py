@@ -12,7 +12,7 @@ from acceltop.profiler.text import clean
 from acceltop.views.draw.glyphs import bar
 from acceltop.views.draw.line import Line, Span, fit
 from acceltop.views.draw.table import Column, tail_cell, text_cell
-from acceltop.views.facts.devices import DeviceFact, device_facts
+from acceltop.views.facts.devices import DeviceFact, device_facts, share_of
 from acceltop.views.facts.groups import (
     DeviceGroup,
     DeviceRow,
@@ -246,7 +246,7 @@ class DevicesPane(TablePane[DeviceRow]):
 
         def draw(row: DeviceRow, width: int) -> tuple[Span, ...]:
             amount = self._value(row, metric)
-            share = _share(amount, self._limit(row, metric))
+            share = share_of(amount, self._limit(row, metric))
             drawn = bar(share, 11 if width > 20 else 8, "dram")
             if width <= 20:
                 return tail_cell(drawn, pct(share), width, "dram")
@@ -260,7 +260,7 @@ class DevicesPane(TablePane[DeviceRow]):
             self._value(row, "hw.gpu.memory.usage"),
             self._limit(row, "hw.gpu.memory.usage"),
         )
-        share = _share(used, limit)
+        share = share_of(used, limit)
         text = "" if used is None else f" {numbers.of(used, limit, 'B')}"
         cells = max(min(8, width - len(text)), 0)  # the bar gives way, never a number
         return (*bar(share, cells, "memory"), Span(text.ljust(width - cells)))
@@ -304,7 +304,3 @@ class DevicesPane(TablePane[DeviceRow]):
     def _state(self, row: DeviceRow, width: int) -> tuple[Span, ...]:
         word, token, _ = self._states[row.id]
         return text_cell(clean(word), width, token)
-
-
-def _share(amount: float | None, limit: float | None) -> float | None:
-    return amount / limit if amount is not None and limit else None
